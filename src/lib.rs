@@ -1,1 +1,3 @@
-
+pub mod destination;
+pub mod log;
+pub mod model;

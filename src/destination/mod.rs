@@ -1,0 +1,171 @@
+//! The destination: the database that is kept in step.
+//!
+//! One small trait, one adapter per database, one conformance suite for all of them. The contract:
+//!
+//! - **All or nothing.** [`Destination::write`] moves the checkpoint and makes every change of the
+//!   batch in one transaction, or does neither.
+//! - **The fence.** The first statement that touches a shared table moves every cursor by
+//!   compare-and-set (`SET next = to WHERE profile, topic, partition, entity AND owner = token AND
+//!   next = from`). Anything but one row each: nothing happens and the answer is
+//!   [`WriteError::Fenced`].
+//! - **The guard.** Parts of a net change apply in the order delete, image, patch. Versioned: an
+//!   image at its guard ≥ the row's version and > the tombstone's; a delete at ≥ the row's; a patch
+//!   cell at > the row's version as it was before the patch. Unversioned: a create always, another
+//!   image where there is a row or no tombstone, a patch where there is a row, a delete always. A
+//!   delete leaves a tombstone with the higher of both versions. A row without a version (adopted)
+//!   counts as older than any. A patch without row and without tombstone is rejected as "no base";
+//!   after a tombstone it is dropped and counted.
+//! - **Safe to repeat**, for the fence refuses the repetition.
+//! - **Safe to drop at any await.** A connection whose call did not finish is thrown away.
+//! - **Nothing shared is locked while the server waits for its client.** Staging is private to the
+//!   connection and loaded before the fence is touched; from the fence to the commit everything is
+//!   sent as one.
+//! - **Errors** carry codes and names of our own, never a database's message: those quote values.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compact_str::CompactString;
+
+use crate::model::batch::Batch;
+use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use crate::model::failure::Rejection;
+use crate::model::mapping::Mapping;
+use crate::model::position::{NextOffset, Topic, TopicPartition};
+use crate::model::profile::ProfileId;
+use crate::model::record::{EntityName, RecordId};
+
+pub mod memory;
+
+/// What a profile wants to find in the destination before it writes.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The profile.
+    pub profile: ProfileId,
+    /// Its entities.
+    pub entities: Vec<ActivatedEntity>,
+    /// Every partition of every topic, with the offset at which a lane without a checkpoint starts.
+    pub starts: Vec<(TopicPartition, NextOffset)>,
+}
+
+/// One entity of an activation.
+#[derive(Clone, Debug)]
+pub struct ActivatedEntity {
+    /// Entity and table.
+    pub mapping: Arc<Mapping>,
+    /// The topic that carries it.
+    pub topic: Topic,
+    /// Number of partitions of that topic, fixed for its life.
+    pub partitions: u32,
+}
+
+/// Something about the destination that stands in the way, or did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {code}. {hint}")]
+pub struct Trouble {
+    /// What was to be done, and to what.
+    pub what: String,
+    /// The database's error code or a name of ours; never a message of the database.
+    pub code: CompactString,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// Why an activation or a take failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DestinationError {
+    /// An outage: it ends by itself, try again.
+    #[error("the destination is not available now: {0}")]
+    Retry(Trouble),
+    /// A person must act; trying again slowly is harmless.
+    #[error("{0}")]
+    Fatal(Trouble),
+}
+
+/// Why a batch was not written, as far as one can know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// An outage; nothing was written. Same batch again, after a wait.
+    #[error("the destination is not available now: {0}")]
+    Retry(Trouble),
+    /// The answer was lost: it may or may not be written. Take, and go on from the checkpoint.
+    #[error("it is not known whether the batch was written: {0}")]
+    Unclear(Trouble),
+    /// Another owner or another offset stands in the checkpoint. Take.
+    #[error("another owner or another offset stands in the checkpoint")]
+    Fenced,
+    /// A record cannot be written; nothing was.
+    #[error("the destination rejects a record")]
+    Rejected(RejectedRecord),
+    /// A person must act; nothing was written.
+    #[error("{0}")]
+    Fatal(Trouble),
+}
+
+/// A record that the destination refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// Its entity, where one is known to blame.
+    pub entity: Option<EntityName>,
+    /// The record, where one is known to blame.
+    pub record_id: Option<RecordId>,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+/// What a written batch did, per entity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Counts, in the batch's order of tables.
+    pub tables: Vec<TableCounts>,
+}
+
+/// What a written batch did to one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableCounts {
+    /// The entity.
+    pub entity: EntityName,
+    /// Rows inserted or updated.
+    pub written: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Parts of net changes that the guard dropped.
+    pub superseded: u64,
+}
+
+/// One thing that [`Destination::check`] tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was tried, and on what.
+    pub what: String,
+    /// `None` if it is well, else what is wrong and what to do.
+    pub problem: Option<Trouble>,
+}
+
+/// A database that is kept in step. See the module for the contract.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// Tries everything that the activation will need (connection, rights one by one, tables, own
+    /// tables) and changes nothing. Every problem is reported, not only the first.
+    async fn check(&self, activation: &Activation) -> Vec<Finding>;
+
+    /// Creates or upgrades the own tables, creates tables and adds missing columns, binds each
+    /// table to its profile, topic and partition count, and writes the checkpoint of every
+    /// partition that has none. Idempotent; existing objects need no right to create.
+    ///
+    /// # Errors
+    /// Fatal when a table belongs to another profile or topic, a partition count differs, or the
+    /// own tables are of a newer version than this program knows.
+    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError>;
+
+    /// Writes `token` as the owner of all the lane's cursors and returns them. Whoever held the
+    /// lane before is fenced from then on.
+    ///
+    /// # Errors
+    /// Fatal when the lane has no checkpoint: it was lost, and guessing one could skip changes.
+    async fn take(&self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, DestinationError>;
+
+    /// Writes a batch and moves the checkpoint. An empty batch with a fence whose cursors stay
+    /// where they are is how an idle lane looks whether it still owns its partition.
+    async fn write(&self, fence: &Fence, batch: &Batch) -> Result<Written, WriteError>;
+}

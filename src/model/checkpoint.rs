@@ -1,0 +1,193 @@
+//! How far a lane has come, per entity, and the fence that keeps it true.
+//!
+//! One cursor stands for all entities of a topic's partition until one differs (paused, added
+//! later, replayed); that one then has a cursor of its own. A lane reads from the lowest and
+//! applies a change only at or above its entity's cursor.
+
+use uuid::Uuid;
+
+use super::position::{NextOffset, Offset, TopicPartition};
+use super::profile::ProfileId;
+use super::record::EntityName;
+
+/// A lane by name: one partition of one profile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// The profile.
+    pub profile: ProfileId,
+    /// The partition.
+    pub topic_partition: TopicPartition,
+}
+
+impl std::fmt::Display for LaneId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.profile, self.topic_partition)
+    }
+}
+
+/// Random token of whoever took a lane last. It ends zombies early; safety does not rest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerToken(pub Uuid);
+
+/// What a cursor speaks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// All entities that have no cursor of their own.
+    All,
+    /// One entity.
+    Entity(EntityName),
+}
+
+impl Scope {
+    /// As the destination's table stores it: an empty text stands for all.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::All => "",
+            Self::Entity(name) => name.as_str(),
+        }
+    }
+
+    /// From the stored text.
+    pub fn from_stored(text: &str) -> Self {
+        if text.is_empty() { Self::All } else { Self::Entity(EntityName::new(text)) }
+    }
+}
+
+/// What the last settled record looked like, to notice a topic that was made anew (promise G10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its time on the log, ms since 1970.
+    pub timestamp_ms: i64,
+    /// Bytes of key and payload together.
+    pub length_bytes: u32,
+    /// CRC-32 of key and payload.
+    pub crc: u32,
+}
+
+/// How far one scope has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// What it speaks for.
+    pub scope: Scope,
+    /// The next offset to apply.
+    pub next: NextOffset,
+    /// The last record before `next` that was read, if any was.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// All cursors of a lane. Always has one for [`Scope::All`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    cursors: Vec<Cursor>,
+}
+
+/// A move of one cursor, by compare-and-set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorMove {
+    /// Which cursor.
+    pub scope: Scope,
+    /// Where it must stand.
+    pub from: NextOffset,
+    /// Where it goes.
+    pub to: NextOffset,
+}
+
+/// What must hold for a batch to be written, and what holds afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The lane.
+    pub lane: LaneId,
+    /// Its token.
+    pub token: OwnerToken,
+    /// Cursors to move; all of them or none. Never empty.
+    pub moves: Vec<CursorMove>,
+    /// The last record read before the new cursors.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Checkpoint {
+    /// A checkpoint of these cursors; `None` without one for [`Scope::All`].
+    pub fn new(cursors: Vec<Cursor>) -> Option<Self> {
+        cursors.iter().any(|cursor| cursor.scope == Scope::All).then_some(Self { cursors })
+    }
+
+    /// The cursors, in no particular order.
+    pub fn cursors(&self) -> &[Cursor] {
+        &self.cursors
+    }
+
+    /// Where the lane starts to read.
+    pub fn lowest(&self) -> NextOffset {
+        self.cursors.iter().map(|cursor| cursor.next).min().unwrap_or(NextOffset::ZERO)
+    }
+
+    /// The fingerprint that belongs to the furthest cursor: the newest record known.
+    pub fn newest_fingerprint(&self) -> Option<Fingerprint> {
+        let with = self.cursors.iter().filter_map(|cursor| cursor.fingerprint);
+        with.max_by_key(|fingerprint| fingerprint.offset)
+    }
+
+    /// Whether a change of `entity` at `offset` is settled already.
+    pub fn covers(&self, entity: &str, offset: Offset) -> bool {
+        let mut all = NextOffset::ZERO;
+        for cursor in &self.cursors {
+            match &cursor.scope {
+                Scope::All => all = cursor.next,
+                Scope::Entity(name) if name.as_str() == entity => {
+                    return cursor.next.covers(offset);
+                }
+                Scope::Entity(_) => {}
+            }
+        }
+        all.covers(offset)
+    }
+
+    /// The moves that settle everything below `to`: cursors already there stay.
+    pub fn moves_to(&self, to: NextOffset) -> Vec<CursorMove> {
+        let behind = self.cursors.iter().filter(|cursor| cursor.next < to);
+        behind
+            .map(|cursor| CursorMove { scope: cursor.scope.clone(), from: cursor.next, to })
+            .collect()
+    }
+
+    /// The checkpoint after `moves_to(to)` was written.
+    pub fn advance(&mut self, to: NextOffset, fingerprint: Option<Fingerprint>) {
+        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.next < to) {
+            cursor.next = to;
+            cursor.fingerprint = fingerprint.or(cursor.fingerprint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(all: i64, contact: i64) -> Checkpoint {
+        let cursor = |scope, next| Cursor { scope, next: NextOffset(next), fingerprint: None };
+        Checkpoint::new(vec![
+            cursor(Scope::All, all),
+            cursor(Scope::Entity(EntityName::new("contact")), contact),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn an_entity_that_stands_back_is_read_again_alone() {
+        let mut checkpoint = checkpoint(10, 4);
+        assert_eq!(checkpoint.lowest(), NextOffset(4));
+        assert!(checkpoint.covers("account", Offset(9)));
+        assert!(!checkpoint.covers("contact", Offset(4)));
+        assert_eq!(checkpoint.moves_to(NextOffset(7)).len(), 1);
+        checkpoint.advance(NextOffset(7), None);
+        assert_eq!(checkpoint.lowest(), NextOffset(7));
+        assert_eq!(checkpoint.moves_to(NextOffset(12)).len(), 2);
+    }
+
+    #[test]
+    fn without_a_cursor_for_all_there_is_no_checkpoint() {
+        assert_eq!(Checkpoint::new(Vec::new()), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! Fits a change to its table: every value checked against its column before anything is sent.
+//!
+//! Promises: a value that comes out fits its column exactly; one that does not is rejected with
+//! the column named; values finer than the column are rounded half away from zero, and that is
+//! the only change a value ever suffers. Pure.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+
+use super::cell::{Cell, fit_value};
+use super::change::{Change, Image, Operation, Version};
+use super::entity::EntityDefinition;
+use super::failure::{Cause, Rejection};
+use super::record::{EntityName, RecordId};
+use super::table::{
+    AttributeColumns, ColumnType, ENTITY_TYPE_UNITS, Table, VERSION_NUMBER, attribute_columns,
+    entity_type_column,
+};
+use super::value::Value;
+
+/// What to do with an attribute that the entity's definition lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnknownAttribute {
+    /// Stop, so that nothing is lost, until the definition knows it.
+    #[default]
+    Stop,
+    /// Leave it out and count it.
+    Drop,
+}
+
+/// Columns of the table by their index, with their cells; ascending, no column twice.
+pub type Cells = Vec<(u16, Cell)>;
+
+/// What a change does to its table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// The row goes.
+    Delete,
+    /// The row becomes this; columns that are not named become null.
+    Image {
+        /// Whether the source said that the record came into being.
+        create: bool,
+        /// The columns.
+        cells: Cells,
+    },
+    /// The named columns change.
+    Patch {
+        /// The columns.
+        cells: Cells,
+    },
+}
+
+/// A change that fits its table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// The record.
+    pub record_id: RecordId,
+    /// Its version; present exactly if the mapping is versioned.
+    pub version: Option<Version>,
+    /// What happens to the row.
+    pub effect: Effect,
+    /// Attributes left out because the definition lacks them.
+    pub dropped_attributes: u32,
+}
+
+/// Where an attribute goes.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    /// Into no column, on purpose.
+    Nowhere,
+    /// Into one column.
+    Column(u16, ColumnType),
+    /// Into the id and, where the table has it, the `_entitytype` column of a lookup.
+    Lookup(u16, Option<u16>),
+}
+
+/// How the changes of one entity go into one table.
+#[derive(Debug)]
+pub struct Mapping {
+    /// The entity.
+    pub entity: EntityName,
+    /// Its table.
+    pub table: Table,
+    /// Whether every change of the entity carries a row version (promise G3).
+    pub versioned: bool,
+    unknown_attributes: UnknownAttribute,
+    primary_id_column: Option<u16>,
+    /// Attribute names in definition order, so that a change whose attributes come in that order
+    /// needs no look-up by hash.
+    ordered: Vec<(CompactString, Target)>,
+    by_name: HashMap<CompactString, usize>,
+}
+
+impl Mapping {
+    /// A mapping of an entity to its table.
+    pub fn new(
+        definition: &EntityDefinition,
+        table: Table,
+        versioned: bool,
+        unknown_attributes: UnknownAttribute,
+    ) -> Self {
+        let index = |name: &str| table.column_index(name).and_then(|at| u16::try_from(at).ok());
+        let ordered: Vec<(CompactString, Target)> = definition
+            .attributes
+            .iter()
+            .map(|attribute| {
+                let target = match (attribute_columns(attribute), index(&attribute.name)) {
+                    (AttributeColumns::One(column_type), Some(at)) => {
+                        Target::Column(at, column_type)
+                    }
+                    (AttributeColumns::Lookup, Some(at)) => {
+                        Target::Lookup(at, index(&entity_type_column(&attribute.name)))
+                    }
+                    _ => Target::Nowhere,
+                };
+                (attribute.name.clone(), target)
+            })
+            .collect();
+        let by_name =
+            ordered.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        Self {
+            entity: definition.name.clone(),
+            primary_id_column: index(&definition.primary_id),
+            table,
+            versioned,
+            unknown_attributes,
+            ordered,
+            by_name,
+        }
+    }
+
+    /// The change in terms of the table, or why it does not fit.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that names the column and the limit, never the value.
+    pub fn apply(&self, change: Change) -> Result<Fitted, Rejection> {
+        if change.payload_reference.is_some() {
+            return Err(Rejection::of(Cause::Stripped));
+        }
+        let version = self.version(&change)?;
+        let mut dropped_attributes = 0;
+        let effect = match (change.operation, change.image) {
+            (Operation::Delete, _) => Effect::Delete,
+            (operation, Image::Full) => {
+                let mut cells = self.cells(change.attributes, &mut dropped_attributes)?;
+                self.set_primary_id(&mut cells, change.record_id);
+                Effect::Image { create: operation == Operation::Create, cells }
+            }
+            (_, Image::Patch) => {
+                Effect::Patch { cells: self.cells(change.attributes, &mut dropped_attributes)? }
+            }
+        };
+        Ok(Fitted { record_id: change.record_id, version, effect, dropped_attributes })
+    }
+
+    fn version(&self, change: &Change) -> Result<Option<Version>, Rejection> {
+        match (self.versioned, change.version) {
+            (true, None) => Err(Rejection::in_column(VERSION_NUMBER, Cause::VersionMissing)),
+            (false, Some(_)) => Err(Rejection::in_column(VERSION_NUMBER, Cause::VersionUnexpected)),
+            (_, version) => Ok(version),
+        }
+    }
+
+    fn cells(
+        &self,
+        attributes: Vec<(CompactString, Value)>,
+        dropped: &mut u32,
+    ) -> Result<Cells, Rejection> {
+        let mut cells: Cells = Vec::with_capacity(attributes.len() + 2);
+        let mut expected = 0;
+        for (name, value) in attributes {
+            let Some(at) = self.find(&name, expected) else {
+                match self.unknown_attributes {
+                    UnknownAttribute::Drop => *dropped += 1,
+                    UnknownAttribute::Stop => {
+                        return Err(Rejection::in_column(&name, Cause::UnknownAttribute));
+                    }
+                }
+                continue;
+            };
+            expected = at + 1;
+            self.push(&name, self.ordered[at].1, value, &mut cells)?;
+        }
+        if !cells.is_sorted_by_key(|(column, _)| *column) {
+            cells.sort_by_key(|(column, _)| *column);
+        }
+        if let Some(pair) = cells.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let column = &self.table.columns[usize::from(pair[0].0)].name;
+            return Err(Rejection::in_column(column, Cause::RepeatedAttribute));
+        }
+        Ok(cells)
+    }
+
+    fn find(&self, name: &str, expected: usize) -> Option<usize> {
+        match self.ordered.get(expected) {
+            Some((candidate, _)) if candidate == name => Some(expected),
+            _ => self.by_name.get(name).copied(),
+        }
+    }
+
+    fn push(
+        &self,
+        name: &str,
+        target: Target,
+        value: Value,
+        cells: &mut Cells,
+    ) -> Result<(), Rejection> {
+        let rejected = |cause| Rejection::in_column(name, cause);
+        match target {
+            Target::Nowhere => {}
+            Target::Column(at, column_type) => {
+                cells.push((at, fit_value(value, column_type).map_err(rejected)?));
+            }
+            Target::Lookup(at, type_at) => {
+                let (id, entity) = match value {
+                    Value::Lookup(lookup) => (Cell::Guid(lookup.id), Some(lookup.entity)),
+                    other => (fit_value(other, ColumnType::Guid).map_err(rejected)?, None),
+                };
+                // A reference that is cleared clears the entity it pointed to; one that came
+                // without its entity says nothing of it.
+                let entity_type = match entity {
+                    Some(entity) => {
+                        let column = ColumnType::Text { max_units: Some(ENTITY_TYPE_UNITS) };
+                        Some(fit_value(Value::Text(entity), column).map_err(rejected)?)
+                    }
+                    None if id == Cell::Null => Some(Cell::Null),
+                    None => None,
+                };
+                cells.push((at, id));
+                if let (Some(type_at), Some(cell)) = (type_at, entity_type) {
+                    cells.push((type_at, cell));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The native key column repeats the record's id (F40), whether the source sent it or not.
+    fn set_primary_id(&self, cells: &mut Cells, record_id: RecordId) {
+        let Some(column) = self.primary_id_column else {
+            return;
+        };
+        match cells.binary_search_by_key(&column, |(at, _)| *at) {
+            Ok(at) => cells[at].1 = Cell::Guid(record_id),
+            Err(at) => cells.insert(at, (column, Cell::Guid(record_id))),
+        }
+    }
+}
+
+/// Bytes that the cells take in memory, for the budget.
+pub fn memory_bytes(cells: &Cells) -> usize {
+    let heap: usize = cells
+        .iter()
+        .map(|(_, cell)| match cell {
+            Cell::Text(text) if text.is_heap_allocated() => text.len(),
+            _ => 0,
+        })
+        .sum();
+    heap + cells.capacity() * size_of::<(u16, Cell)>()
+}

@@ -1,0 +1,138 @@
+//! Faults built in on purpose, so that the tests can prove that they would notice.
+//!
+//! Only with the cargo feature `mutations`; without it every question here is a constant `false`
+//! and no release can hold one.
+
+/// A fault that a test can switch on.
+#[cfg(feature = "mutations")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// The checkpoint moves whatever stands there.
+    FenceOff,
+    /// The fence looks at the token only, not at the offset.
+    TokenOnly,
+    /// Rows change whatever their version is.
+    GuardOff,
+    /// The checkpoint moves in a transaction of its own, before the rows.
+    CheckpointBeforeWrite,
+    /// The checkpoint moves in a transaction of its own, after the rows, whatever stands there.
+    CheckpointOutsideTransaction,
+    /// A delete that meets another change of its record in the batch is lost.
+    CoalescingDropsDelete,
+    /// A patch clears what it does not name.
+    PatchAsImage,
+    /// A delete leaves no memory.
+    TombstoneForgotten,
+    /// An unclear outcome is taken for a success.
+    UnclearIsSuccess,
+    /// An unclear outcome is taken for a failure: the same batch again, without a take.
+    UnclearIsFailure,
+    /// A lane starts at the end of its partition instead of the destination's checkpoint.
+    StartAtEnd,
+}
+
+/// The fault that is switched on, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mutations {
+    #[cfg(feature = "mutations")]
+    active: Option<Mutation>,
+}
+
+#[cfg(feature = "mutations")]
+impl Mutations {
+    /// With this fault.
+    pub fn with(mutation: Mutation) -> Self {
+        Self { active: Some(mutation) }
+    }
+}
+
+/// One question per fault, a constant `false` without the feature.
+impl Mutations {
+    /// See `Mutation::FenceOff`.
+    pub fn fence_off(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::FenceOff);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::TokenOnly`.
+    pub fn token_only(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::TokenOnly);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::GuardOff`.
+    pub fn guard_off(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::GuardOff);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::CheckpointBeforeWrite`.
+    pub fn checkpoint_before_write(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::CheckpointBeforeWrite);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::CheckpointOutsideTransaction`.
+    pub fn checkpoint_outside_transaction(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::CheckpointOutsideTransaction);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::CoalescingDropsDelete`.
+    pub fn coalescing_drops_delete(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::CoalescingDropsDelete);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::PatchAsImage`.
+    pub fn patch_as_image(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::PatchAsImage);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::TombstoneForgotten`.
+    pub fn tombstone_forgotten(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::TombstoneForgotten);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::UnclearIsSuccess`.
+    pub fn unclear_is_success(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::UnclearIsSuccess);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::UnclearIsFailure`.
+    pub fn unclear_is_failure(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::UnclearIsFailure);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::StartAtEnd`.
+    pub fn start_at_end(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::StartAtEnd);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+}

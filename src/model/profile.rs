@@ -1,0 +1,103 @@
+//! An export profile: what one administrator wants copied where.
+//!
+//! Made only by `app::settings`, which checks every field; names, defaults and ranges follow the
+//! old service where it had them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::CompactString;
+
+use super::batcher::BatchLimits;
+use super::mapping::UnknownAttribute;
+use super::position::Topic;
+
+/// Id of a profile: lower-case letters, digits and hyphens. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileId(Arc<str>);
+
+impl ProfileId {
+    /// Longest id, in characters; part of topic and group names.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// A checked id; `None` if it is empty, too long, or has other characters.
+    pub fn new(id: &str) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let valid = !id.is_empty() && id.len() <= Self::MAX_LENGTH && id.bytes().all(fits);
+        valid.then(|| Self(Arc::from(id)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Name of the profile's consumer group.
+    pub fn group_id(&self) -> String {
+        format!("keepstep.{}", self.0)
+    }
+}
+
+impl fmt::Display for ProfileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a lane without a checkpoint starts when an entity is activated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// The oldest record that the log holds.
+    #[default]
+    Earliest,
+    /// Only what comes after the activation.
+    Latest,
+    /// The first record at or after this time, ms since 1970.
+    Time(i64),
+}
+
+/// One entity of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileEntity {
+    /// Logical name.
+    pub name: CompactString,
+    /// Whether every change carries a row version.
+    pub versioned: bool,
+    /// The topic that carries it.
+    pub topic: Topic,
+}
+
+/// What one administrator wants copied where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its id.
+    pub id: ProfileId,
+    /// Its name for people.
+    pub name: String,
+    /// Database schema of the tables.
+    pub schema: CompactString,
+    /// Prefix of the tables' names.
+    pub prefix: Option<CompactString>,
+    /// Its entities; never empty, no name twice.
+    pub entities: Vec<ProfileEntity>,
+    /// What to do with attributes that a definition lacks.
+    pub unknown_attributes: UnknownAttribute,
+    /// Where to start without a checkpoint.
+    pub start: Start,
+    /// Limits of a batch.
+    pub batch: BatchLimits,
+    /// Longest time that a lane may take to write what it has when its partition is taken away.
+    pub drain: Duration,
+}
+
+impl Profile {
+    /// The topics that the profile reads, each once.
+    pub fn topics(&self) -> Vec<Topic> {
+        let mut topics: Vec<Topic> =
+            self.entities.iter().map(|entity| entity.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        topics
+    }
+}
