@@ -4,7 +4,6 @@
 //! (Dataverse's JSON: text, ids and dates look alike); the column's type decides then.
 //! A value knows nothing of columns: fitting is `model::mapping`'s work.
 
-use bytes::Bytes;
 use compact_str::CompactString;
 
 use super::decimal::Decimal;
@@ -90,7 +89,7 @@ pub enum Value {
     /// A calendar day, counted from 1970-01-01.
     Date(i32),
     /// Binary content.
-    Bytes(Bytes),
+    Bytes(Box<[u8]>),
     /// A reference to a record.
     Lookup(Box<Lookup>),
     /// One option of a choice, its number.
