@@ -10,7 +10,7 @@ use super::mapping::Mapping;
 use super::net_change::NetChange;
 
 /// The net changes of one table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TableBatch {
     /// How they fit their table.
     pub mapping: Arc<Mapping>,
@@ -19,7 +19,7 @@ pub struct TableBatch {
 }
 
 /// What is written in one transaction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// By table, ascending by entity name, so that every lane locks tables in one order.
     pub tables: Vec<TableBatch>,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, TableBatch};
 use super::mapping::{Effect, Fitted, Mapping, memory_bytes};
+use super::mutation::Mutations;
 use super::net_change::{Merge, NetChange};
 use super::position::Offset;
 use super::record::RecordId;
@@ -34,12 +35,14 @@ pub struct Batcher {
     open: Batch,
     index: HashMap<(usize, RecordId), usize>,
     opened_at: Option<Instant>,
+    mutations: Mutations,
 }
 
 impl Batcher {
     /// An empty batcher.
-    pub fn new(limits: BatchLimits) -> Self {
-        Self { limits, open: Batch::default(), index: HashMap::new(), opened_at: None }
+    pub fn new(limits: BatchLimits, mutations: Mutations) -> Self {
+        let (open, index) = (Batch::default(), HashMap::new());
+        Self { limits, open, index, opened_at: None, mutations }
     }
 
     /// Whether the open batch holds no change.
@@ -71,6 +74,9 @@ impl Batcher {
         let table = self.table(&mapping);
         let added_bytes = fitted_bytes(&fitted);
         if let Some(at) = self.index.get(&(table, fitted.record_id)) {
+            if self.mutations.coalescing_drops_delete() && fitted.effect == Effect::Delete {
+                return Ok(());
+            }
             match self.open.tables[table].changes[*at].merge(fitted, offset) {
                 Merge::Done => {}
                 Merge::Superseded => self.open.superseded_count += 1,

@@ -25,8 +25,6 @@ pub enum Mutation {
     TombstoneForgotten,
     /// An unclear outcome is taken for a success.
     UnclearIsSuccess,
-    /// An unclear outcome is taken for a failure: the same batch again, without a take.
-    UnclearIsFailure,
     /// A lane starts at the end of its partition instead of the destination's checkpoint.
     StartAtEnd,
 }
@@ -116,14 +114,6 @@ impl Mutations {
     pub fn unclear_is_success(self) -> bool {
         #[cfg(feature = "mutations")]
         return self.active == Some(Mutation::UnclearIsSuccess);
-        #[cfg(not(feature = "mutations"))]
-        false
-    }
-
-    /// See `Mutation::UnclearIsFailure`.
-    pub fn unclear_is_failure(self) -> bool {
-        #[cfg(feature = "mutations")]
-        return self.active == Some(Mutation::UnclearIsFailure);
         #[cfg(not(feature = "mutations"))]
         false
     }

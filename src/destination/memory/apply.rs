@@ -1,0 +1,207 @@
+//! The guard, row by row: the plainest statement of what every adapter does in sets.
+
+use crate::destination::{RejectedRecord, TableCounts, WriteError, Written};
+use crate::model::batch::{Batch, TableBatch};
+use crate::model::cell::Cell;
+use crate::model::change::Version;
+use crate::model::checkpoint::Fence;
+use crate::model::failure::{Cause, Rejection};
+use crate::model::mapping::Mapping;
+use crate::model::mutation::Mutations;
+use crate::model::net_change::{ImagePart, NetChange, PatchPart};
+use crate::model::profile::ProfileId;
+
+use super::state::{MemoryState, StoredRow, StoredTombstone};
+
+impl MemoryState {
+    /// Moves the cursors and makes every change, or does neither.
+    pub(super) fn write(
+        &mut self,
+        fence: &Fence,
+        batch: &Batch,
+        mutations: Mutations,
+    ) -> Result<Written, WriteError> {
+        if mutations.checkpoint_outside_transaction() {
+            // The rows first, in a transaction of their own; the fence is asked too late.
+            let written = self.apply(&fence.lane.profile, batch, mutations)?;
+            if !self.fence_holds(fence, false) {
+                return Err(WriteError::Fenced);
+            }
+            self.move_cursors(fence);
+            return Ok(written);
+        }
+        if !mutations.fence_off() && !self.fence_holds(fence, mutations.token_only()) {
+            return Err(WriteError::Fenced);
+        }
+        let mut after = self.clone();
+        let written = after.apply(&fence.lane.profile, batch, mutations)?;
+        after.move_cursors(fence);
+        *self = after;
+        Ok(written)
+    }
+
+    fn apply(
+        &mut self,
+        profile: &ProfileId,
+        batch: &Batch,
+        mutations: Mutations,
+    ) -> Result<Written, WriteError> {
+        let mut written = Written::default();
+        for table in &batch.tables {
+            written.tables.push(self.apply_table(profile, table, mutations)?);
+        }
+        Ok(written)
+    }
+
+    fn apply_table(
+        &mut self,
+        profile: &ProfileId,
+        table: &TableBatch,
+        mutations: Mutations,
+    ) -> Result<TableCounts, WriteError> {
+        let mapping = &table.mapping;
+        let entity = mapping.entity.clone();
+        let mut counts = TableCounts { entity, written: 0, deleted: 0, superseded: 0 };
+        for change in &table.changes {
+            let mut row = OneRow { state: self, profile, mapping, change, mutations };
+            if let Some(version) = change.delete {
+                match row.delete(version) {
+                    Outcome::Applied => counts.deleted += 1,
+                    Outcome::Dropped => counts.superseded += 1,
+                    Outcome::Nothing => {}
+                }
+            }
+            let image = change.image.as_ref().map(|part| row.image(part));
+            // The image holds its patches already; the patch part speaks where it was dropped.
+            let patch = match (&change.patch, image) {
+                (None, _) | (Some(_), Some(true)) => None,
+                (Some(part), _) => Some(row.patch(part)?),
+            };
+            if image == Some(true) || patch == Some(true) {
+                counts.written += 1;
+            } else if image.is_some() || patch.is_some() {
+                counts.superseded += 1;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+enum Outcome {
+    Applied,
+    Dropped,
+    Nothing,
+}
+
+struct OneRow<'a> {
+    state: &'a mut MemoryState,
+    profile: &'a ProfileId,
+    mapping: &'a Mapping,
+    change: &'a NetChange,
+    mutations: Mutations,
+}
+
+impl OneRow<'_> {
+    fn row_key(&self) -> (String, crate::model::record::RecordId) {
+        (self.mapping.table.name.to_string(), self.change.record_id)
+    }
+
+    /// The row's version; `None` without a row, and below any version if it has none.
+    fn row_version(&self) -> Option<Version> {
+        let row = self.state.rows.get(&self.row_key())?;
+        Some(row.version.unwrap_or(Version(i64::MIN)))
+    }
+
+    fn tombstone(&self) -> Option<StoredTombstone> {
+        let key = (self.profile.clone(), self.mapping.entity.clone(), self.change.record_id);
+        self.state.tombstones.get(&key).copied()
+    }
+
+    fn guarded(&self) -> bool {
+        self.mapping.versioned && !self.mutations.guard_off()
+    }
+
+    fn delete(&mut self, version: Version) -> Outcome {
+        let row_version = self.row_version();
+        if self.guarded() && row_version.is_some_and(|row| row > version) {
+            return Outcome::Dropped;
+        }
+        let version = self.mapping.versioned.then_some(version);
+        if !self.mutations.tombstone_forgotten() {
+            let key = (self.profile.clone(), self.mapping.entity.clone(), self.change.record_id);
+            let tombstone = self.state.tombstones.entry(key).or_insert(StoredTombstone { version });
+            tombstone.version = tombstone.version.max(version);
+        }
+        let key = self.row_key();
+        if self.state.rows.remove(&key).is_some() { Outcome::Applied } else { Outcome::Nothing }
+    }
+
+    fn image(&mut self, part: &ImagePart) -> bool {
+        let row_version = self.row_version();
+        let applies = if self.guarded() {
+            let newer_tombstone = |stone: StoredTombstone| stone.version >= Some(part.guard);
+            row_version.is_none_or(|row| row <= part.guard)
+                && !self.tombstone().is_some_and(newer_tombstone)
+        } else {
+            self.mapping.versioned
+                || part.create
+                || row_version.is_some()
+                || self.tombstone().is_none()
+        };
+        if applies {
+            let mut cells = std::collections::BTreeMap::new();
+            for (column, cell) in &part.cells {
+                set(&mut cells, self.mapping, *column, cell);
+            }
+            let version = self.mapping.versioned.then_some(part.version);
+            let key = self.row_key();
+            self.state.rows.insert(key, StoredRow { version, cells });
+        }
+        applies
+    }
+
+    fn patch(&mut self, part: &PatchPart) -> Result<bool, WriteError> {
+        let Some(row_version) = self.row_version() else {
+            if self.tombstone().is_some() {
+                return Ok(false);
+            }
+            return Err(WriteError::Rejected(RejectedRecord {
+                entity: Some(self.mapping.entity.clone()),
+                record_id: Some(self.change.record_id),
+                rejection: Rejection::of(Cause::NoBase),
+            }));
+        };
+        let guarded = self.guarded();
+        if guarded && part.version <= row_version {
+            return Ok(false);
+        }
+        let key = self.row_key();
+        let (mapping, clears) = (self.mapping, self.mutations.patch_as_image());
+        let Some(row) = self.state.rows.get_mut(&key) else { return Ok(false) };
+        if clears {
+            row.cells.clear();
+        }
+        for (column, version, cell) in &part.cells {
+            if !guarded || *version > row_version {
+                set(&mut row.cells, mapping, *column, cell);
+            }
+        }
+        if mapping.versioned {
+            row.version = Some(part.version);
+        }
+        Ok(true)
+    }
+}
+
+fn set(
+    cells: &mut std::collections::BTreeMap<String, Cell>,
+    mapping: &Mapping,
+    column: u16,
+    cell: &Cell,
+) {
+    let name = mapping.table.columns[usize::from(column)].name.to_string();
+    match cell {
+        Cell::Null => cells.remove(&name),
+        _ => cells.insert(name, cell.clone()),
+    };
+}
