@@ -1,3 +1,4 @@
 pub mod destination;
 pub mod log;
+pub mod metrics;
 pub mod model;

@@ -1,0 +1,273 @@
+//! Handles by which the pipeline counts: bound once, so that counting is an addition.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::Metrics;
+use super::label::{BatchOutcome, LaneState, RetryCause, SkipReason};
+
+impl Metrics {
+    /// The metrics of one profile, bound to its entities.
+    pub fn profile<'a>(
+        &self,
+        profile: &str,
+        entities: impl IntoIterator<Item = &'a str>,
+    ) -> ProfileMetrics {
+        let bind = |entity: &str| EntityMetrics {
+            written: self.written.with_label_values(&[profile, entity]),
+            deleted: self.deleted.with_label_values(&[profile, entity]),
+            superseded: self.superseded.with_label_values(&[profile, entity]),
+            dropped_attributes: self.dropped_attributes.with_label_values(&[profile, entity]),
+        };
+        let one = |family: &IntCounterVec| family.with_label_values(&[profile]);
+        ProfileMetrics {
+            entities: entities.into_iter().map(|name| (name.to_owned(), bind(name))).collect(),
+            skipped: SkipReason::ALL
+                .map(|(_, word)| self.skipped.with_label_values(&[profile, word])),
+            batches: BatchOutcome::ALL
+                .map(|(_, word)| self.batches.with_label_values(&[profile, word])),
+            retries: RetryCause::ALL
+                .map(|(_, word)| self.retries.with_label_values(&[profile, word])),
+            batch_write: self.batch_write.with_label_values(&[profile]),
+            append_to_commit: self.append_to_commit.with_label_values(&[profile]),
+            fenced: one(&self.fenced),
+            rebalances: one(&self.rebalances),
+            profile: profile.to_owned(),
+            all: self.clone(),
+        }
+    }
+}
+
+/// The metrics of one profile. Made once, shared by its lanes.
+#[derive(Debug)]
+pub struct ProfileMetrics {
+    profile: String,
+    all: Metrics,
+    entities: HashMap<String, EntityMetrics>,
+    skipped: [IntCounter; SkipReason::ALL.len()],
+    batches: [IntCounter; BatchOutcome::ALL.len()],
+    retries: [IntCounter; RetryCause::ALL.len()],
+    batch_write: Histogram,
+    append_to_commit: Histogram,
+    fenced: IntCounter,
+    rebalances: IntCounter,
+}
+
+/// What a batch did to one entity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntityCounts {
+    /// Rows inserted or updated.
+    pub written: u64,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Changes without effect.
+    pub superseded: u64,
+    /// Attributes left out.
+    pub dropped_attributes: u64,
+}
+
+#[derive(Debug)]
+struct EntityMetrics {
+    written: IntCounter,
+    deleted: IntCounter,
+    superseded: IntCounter,
+    dropped_attributes: IntCounter,
+}
+
+impl ProfileMetrics {
+    /// Counts what a written batch did to one entity. An entity outside the profile is not counted.
+    pub fn count_entity(&self, entity: &str, counts: EntityCounts) {
+        let Some(metrics) = self.entities.get(entity) else {
+            return;
+        };
+        metrics.written.inc_by(counts.written);
+        metrics.deleted.inc_by(counts.deleted);
+        metrics.superseded.inc_by(counts.superseded);
+        metrics.dropped_attributes.inc_by(counts.dropped_attributes);
+    }
+
+    /// Counts changes that were passed over.
+    pub fn count_skipped(&self, reason: SkipReason, changes: u64) {
+        self.skipped[reason as usize].inc_by(changes);
+    }
+
+    /// Counts an attempt to write a batch.
+    pub fn count_batch(&self, outcome: BatchOutcome) {
+        self.batches[outcome as usize].inc();
+        if outcome == BatchOutcome::Fenced {
+            self.fenced.inc();
+        }
+    }
+
+    /// Counts something that is tried again.
+    pub fn count_retry(&self, cause: RetryCause) {
+        self.retries[cause as usize].inc();
+    }
+
+    /// Counts a notification that could not be decoded or does not fit; `cause` is a word of a
+    /// closed set, which its type keeps bounded.
+    pub fn count_decode_failure(&self, cause: &'static str) {
+        self.all.decode_failures.with_label_values(&[self.profile.as_str(), cause]).inc();
+    }
+
+    /// Counts an assignment or a revocation.
+    pub fn count_rebalance(&self) {
+        self.rebalances.inc();
+    }
+
+    /// Notes how long the destination took to write a batch.
+    pub fn observe_batch_write(&self, took: Duration) {
+        self.batch_write.observe(took.as_secs_f64());
+    }
+
+    /// Notes for each change how long it took from its append (ms since 1970) to the commit.
+    pub fn observe_append_to_commit(
+        &self,
+        appended_ms: impl IntoIterator<Item = i64>,
+        committed_ms: i64,
+    ) {
+        let local = self.append_to_commit.local();
+        for appended_ms in appended_ms {
+            let took_ms = u64::try_from(committed_ms.saturating_sub(appended_ms)).unwrap_or(0);
+            local.observe(Duration::from_millis(took_ms).as_secs_f64());
+        }
+        local.flush();
+    }
+
+    /// The gauges of one lane; they are shown until the handle is dropped.
+    pub fn lane(&self, topic: &str, partition: u32) -> LaneMetrics {
+        let id = [self.profile.clone(), topic.to_owned(), partition.to_string()];
+        let mut live = self.all.live.lock().unwrap_or_else(PoisonError::into_inner);
+        *live.entry(id.clone()).or_insert(0) += 1;
+        let state =
+            |word: &str| self.all.lane_state.with_label_values(&[&id[0], &id[1], &id[2], word]);
+        LaneMetrics {
+            lag_changes: self.all.lag_changes.with_label_values(&id),
+            lag_seconds: self.all.lag_seconds.with_label_values(&id),
+            states: LaneState::ALL.map(|(_, word)| state(word)),
+            id,
+            all: self.all.clone(),
+        }
+    }
+}
+
+/// The gauges of one lane.
+#[derive(Debug)]
+pub struct LaneMetrics {
+    id: [String; 3],
+    all: Metrics,
+    lag_changes: IntGauge,
+    lag_seconds: Gauge,
+    states: [IntGauge; LaneState::ALL.len()],
+}
+
+impl LaneMetrics {
+    /// Says how far behind the lane is: in offsets, and how old its oldest open change is.
+    pub fn set_lag(&self, changes: u64, oldest: Duration) {
+        self.lag_changes.set(i64::try_from(changes).unwrap_or(i64::MAX));
+        self.lag_seconds.set(oldest.as_secs_f64());
+    }
+
+    /// Says what the lane is doing.
+    pub fn set_state(&self, state: LaneState) {
+        for (at, gauge) in self.states.iter().enumerate() {
+            gauge.set(i64::from(at == state as usize));
+        }
+    }
+}
+
+impl Drop for LaneMetrics {
+    fn drop(&mut self) {
+        let mut live = self.all.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handles) = live.get_mut(&self.id) {
+            *handles -= 1;
+            if *handles > 0 {
+                return;
+            }
+        }
+        live.remove(&self.id);
+        // A gauge that is not there is as good as removed.
+        let _ = self.all.lag_changes.remove_label_values(&self.id);
+        let _ = self.all.lag_seconds.remove_label_values(&self.id);
+        for (_, word) in LaneState::ALL {
+            let [profile, topic, partition] = &self.id;
+            let _ = self.all.lane_state.remove_label_values(&[
+                profile.as_str(),
+                topic.as_str(),
+                partition.as_str(),
+                word,
+            ]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact() -> (Metrics, ProfileMetrics) {
+        let metrics = Metrics::new().unwrap();
+        let profile = metrics.profile("crm", ["contact"]);
+        (metrics, profile)
+    }
+
+    #[test]
+    fn counts_are_shown_under_their_names() {
+        let (metrics, profile) = contact();
+        profile
+            .count_entity("contact", EntityCounts { written: 3, deleted: 1, ..Default::default() });
+        profile.count_entity("unknown", EntityCounts { written: 9, ..Default::default() });
+        profile.count_batch(BatchOutcome::Fenced);
+        profile.count_skipped(SkipReason::Marker, 2);
+        profile.count_retry(RetryCause::Fatal);
+        profile.count_decode_failure("key_mismatch");
+        metrics.set_memory_budget(1_000);
+        let text = metrics.render().unwrap();
+        for line in [
+            "keepstep_changes_written_total{entity=\"contact\",profile=\"crm\"} 3",
+            "keepstep_changes_deleted_total{entity=\"contact\",profile=\"crm\"} 1",
+            "keepstep_batches_total{outcome=\"fenced\",profile=\"crm\"} 1",
+            "keepstep_fenced_total{profile=\"crm\"} 1",
+            "keepstep_changes_skipped_total{profile=\"crm\",reason=\"marker\"} 2",
+            "keepstep_retries_total{cause=\"fatal\",profile=\"crm\"} 1",
+            "keepstep_decode_failures_total{cause=\"key_mismatch\",profile=\"crm\"} 1",
+            "keepstep_memory_budget_bytes 1000",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
+        }
+        assert!(!text.contains("unknown"));
+    }
+
+    #[test]
+    fn latencies_reach_the_outermost_buckets() {
+        let (metrics, profile) = contact();
+        profile.observe_append_to_commit([0, 599_999, 600_000, 700_000], 600_000);
+        let text = metrics.render().unwrap();
+        let bucket = |le: &str| {
+            format!("keepstep_append_to_commit_seconds_bucket{{profile=\"crm\",le=\"{le}\"}}")
+        };
+        assert!(text.contains(&format!("{} 3", bucket("0.001"))), "{text}");
+        assert!(text.contains(&format!("{} 4", bucket("600"))), "{text}");
+    }
+
+    #[test]
+    fn the_gauges_of_a_lane_go_with_its_last_handle() {
+        let (metrics, profile) = contact();
+        let shown = || metrics.render().unwrap().contains("keepstep_lane");
+        let first = profile.lane("contacts", 0);
+        first.set_state(LaneState::Running);
+        let second = profile.lane("contacts", 0);
+        drop(first);
+        assert!(shown());
+        second.set_lag(5, Duration::from_millis(1_500));
+        let text = metrics.render().unwrap();
+        assert!(text.contains(
+            "keepstep_lane_lag_seconds{partition=\"0\",profile=\"crm\",topic=\"contacts\"} 1.5"
+        ));
+        drop(second);
+        assert!(!shown());
+    }
+}
