@@ -12,9 +12,14 @@
 //!   image at its guard ≥ the row's version and > the tombstone's; a delete at ≥ the row's; a patch
 //!   cell at > the row's version as it was before the patch. Unversioned: a create always, another
 //!   image where there is a row or no tombstone, a patch where there is a row, a delete always. A
-//!   delete leaves a tombstone with the higher of both versions. A row without a version (adopted)
+//!   delete leaves a tombstone with the higher of both versions, whether there was a row or not;
+//!   one that the guard drops, for the row is newer, leaves none. A row without a version (adopted)
 //!   counts as older than any. A patch without row and without tombstone is rejected as "no base";
-//!   after a tombstone it is dropped and counted.
+//!   after a tombstone it is dropped and counted. Unversioned changes leave `versionnumber` null
+//!   and tombstones of version 0. Tombstones stay when their record comes back.
+//! - **Counts are exact.** Written: rows that an image or a patch made or changed, each once.
+//!   Deleted: rows that were there and went. Superseded: parts without any effect because of the
+//!   guard; a patch whose image applied is part of it, a delete that found no row is none.
 //! - **Safe to repeat**, for the fence refuses the repetition.
 //! - **Safe to drop at any await.** A connection whose call did not finish is thrown away.
 //! - **Nothing shared is locked while the server waits for its client.** Staging is private to the
@@ -151,11 +156,15 @@ pub trait Destination: Send + Sync {
 
     /// Creates or upgrades the own tables, creates tables and adds missing columns, binds each
     /// table to its profile, topic and partition count, and writes the checkpoint of every
-    /// partition that has none. Idempotent; existing objects need no right to create.
+    /// partition of a topic that is new to the profile. An entity that is new on a topic that is
+    /// not gets a cursor of its own at its start. Idempotent; existing objects need no right to
+    /// create.
     ///
     /// # Errors
-    /// Fatal when a table belongs to another profile or topic, a partition count differs, or the
-    /// own tables are of a newer version than this program knows.
+    /// Fatal when a table belongs to another profile or topic, an entity to another table, a
+    /// partition count differs, a partition of a known topic has lost its checkpoint, a name or
+    /// the number of columns is beyond the database's limit, or the own tables are of a newer
+    /// version than this program knows.
     async fn activate(&self, activation: &Activation) -> Result<(), DestinationError>;
 
     /// Writes `token` as the owner of all the lane's cursors and returns them. Whoever held the

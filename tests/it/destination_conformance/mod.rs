@@ -1,0 +1,93 @@
+//! The contract of `keepstep::destination`, as cases that every destination must pass.
+//!
+//! Written against the trait alone; what else a case needs of a database stands in
+//! [`laboratory`]. A destination joins with one laboratory and one line: [`conforms`]. With the
+//! feature `mutations`, [`mutation_is_caught`] proves that the cases notice a fault that is built
+//! into that very adapter.
+
+pub mod laboratory;
+pub mod outcome;
+pub mod scene;
+
+mod basics;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use keepstep::model::mutation::Mutations;
+
+use laboratory::{Abilities, Laboratory};
+use outcome::Outcome;
+use scene::Scene;
+
+/// Longest time that one case may take.
+const LONGEST_CASE: Duration = Duration::from_secs(120);
+
+/// One case.
+struct Case {
+    name: &'static str,
+    /// Whether a kind of database can be asked.
+    applies: fn(&Abilities) -> bool,
+    run: fn(Scene) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+/// A case that every database can be asked.
+const fn case(
+    name: &'static str,
+    run: fn(Scene) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+) -> Case {
+    Case { name, applies: |_| true, run }
+}
+
+/// All cases.
+const CASES: &[Case] = &[case("a batch is written and read back", |scene| {
+    Box::pin(basics::a_batch_is_written_and_read_back(scene))
+})];
+
+/// Runs every case, each on a database of its own, and panics with the list of those that failed.
+/// Answers the names of the cases that this kind of database cannot be asked.
+pub async fn conforms(laboratory: &dyn Laboratory) -> Vec<&'static str> {
+    let failures = failures(laboratory, Mutations::default(), usize::MAX).await;
+    assert!(
+        failures.is_empty(),
+        "{} fails {} of {} cases:\n\n{}",
+        laboratory.name(),
+        failures.len(),
+        CASES.len(),
+        failures.join("\n\n")
+    );
+    let abilities = laboratory.abilities();
+    CASES.iter().filter(|case| !(case.applies)(&abilities)).map(|case| case.name).collect()
+}
+
+/// Panics if no case fails for an adapter with this fault built in.
+#[cfg(feature = "mutations")]
+pub async fn mutation_is_caught(
+    laboratory: &dyn Laboratory,
+    mutation: keepstep::model::mutation::Mutation,
+) {
+    let failures = failures(laboratory, Mutations::with(mutation), 1).await;
+    assert!(!failures.is_empty(), "{} passes with {mutation:?} built in", laboratory.name());
+}
+
+/// What the cases found, until `most` of them failed.
+async fn failures(laboratory: &dyn Laboratory, mutations: Mutations, most: usize) -> Vec<String> {
+    let abilities = laboratory.abilities();
+    let mut failures = Vec::new();
+    for case in CASES.iter().filter(|case| (case.applies)(&abilities)) {
+        let database = laboratory.new_database().await;
+        let scene = Scene::new(database, abilities, mutations);
+        let outcome = match tokio::time::timeout(LONGEST_CASE, (case.run)(scene)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("not done after {LONGEST_CASE:?}")),
+        };
+        if let Err(why) = outcome {
+            failures.push(format!("case \"{}\": {why}", case.name));
+        }
+        if failures.len() >= most {
+            break;
+        }
+    }
+    failures
+}
