@@ -1,0 +1,151 @@
+//! Name, kind, labels and help of every metric: the only place where they are written.
+
+/// What kind of metric it is, in Prometheus's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts per bucket, with a sum.
+    Histogram,
+}
+
+/// The one definition of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it says, as Prometheus and `docs/metrics.md` show it.
+    pub help: &'static str,
+}
+
+const PROFILE: &[&str] = &["profile"];
+const LANE: &[&str] = &["profile", "topic", "partition"];
+const ENTITY: &[&str] = &["profile", "entity"];
+
+pub(super) const WRITTEN: Definition = Definition {
+    name: "keepstep_changes_written_total",
+    kind: Kind::Counter,
+    labels: ENTITY,
+    help: "Rows inserted or updated in the destination.",
+};
+
+pub(super) const DELETED: Definition = Definition {
+    name: "keepstep_changes_deleted_total",
+    kind: Kind::Counter,
+    labels: ENTITY,
+    help: "Rows deleted in the destination.",
+};
+
+pub(super) const SUPERSEDED: Definition = Definition {
+    name: "keepstep_changes_superseded_total",
+    kind: Kind::Counter,
+    labels: ENTITY,
+    help: "Changes without effect because a newer one of their record was there already.",
+};
+
+pub(super) const DROPPED_ATTRIBUTES: Definition = Definition {
+    name: "keepstep_attributes_dropped_total",
+    kind: Kind::Counter,
+    labels: ENTITY,
+    help: "Attributes left out because the entity's definition lacks them.",
+};
+
+pub(super) const SKIPPED: Definition = Definition {
+    name: "keepstep_changes_skipped_total",
+    kind: Kind::Counter,
+    labels: &["profile", "reason"],
+    help: "Changes passed over: other_entity (not part of the profile), settled (the checkpoint is \
+           past them), marker (begin or end of an initial sync).",
+};
+
+pub(super) const BATCHES: Definition = Definition {
+    name: "keepstep_batches_total",
+    kind: Kind::Counter,
+    labels: &["profile", "outcome"],
+    help: "Attempts to write a batch, by how they ended: written, retry, unclear, fenced, rejected, \
+           fatal.",
+};
+
+pub(super) const BATCH_WRITE: Definition = Definition {
+    name: "keepstep_batch_write_seconds",
+    kind: Kind::Histogram,
+    labels: PROFILE,
+    help: "Time that the destination took to write a batch, successful attempts only.",
+};
+
+pub(super) const APPEND_TO_COMMIT: Definition = Definition {
+    name: "keepstep_append_to_commit_seconds",
+    kind: Kind::Histogram,
+    labels: PROFILE,
+    help: "Time from a change's append to the log to the commit of its row.",
+};
+
+pub(super) const LAG_CHANGES: Definition = Definition {
+    name: "keepstep_lane_lag_changes",
+    kind: Kind::Gauge,
+    labels: LANE,
+    help: "Offsets between the end of the partition and the checkpoint.",
+};
+
+pub(super) const LAG_SECONDS: Definition = Definition {
+    name: "keepstep_lane_lag_seconds",
+    kind: Kind::Gauge,
+    labels: LANE,
+    help: "Age of the oldest change that is not yet committed; 0 when there is none.",
+};
+
+pub(super) const LANE_STATE: Definition = Definition {
+    name: "keepstep_lane_state",
+    kind: Kind::Gauge,
+    labels: &["profile", "topic", "partition", "state"],
+    help: "1 for the state that the lane is in, else 0: taking, running, waiting, stopped.",
+};
+
+pub(super) const RETRIES: Definition = Definition {
+    name: "keepstep_retries_total",
+    kind: Kind::Counter,
+    labels: &["profile", "cause"],
+    help: "Tries repeated: destination (not available), unclear (answer lost), log (not available), \
+           fatal (a person must act, tried slowly).",
+};
+
+pub(super) const FENCED: Definition = Definition {
+    name: "keepstep_fenced_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Batches refused because another owner or another offset stood in the checkpoint.",
+};
+
+pub(super) const MEMORY_USED: Definition = Definition {
+    name: "keepstep_memory_budget_used_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Bytes of changes held in memory, as the budget counts them.",
+};
+
+pub(super) const MEMORY_BUDGET: Definition = Definition {
+    name: "keepstep_memory_budget_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Bytes of changes that may be held in memory, from the settings.",
+};
+
+pub(super) const DECODE_FAILURES: Definition = Definition {
+    name: "keepstep_decode_failures_total",
+    kind: Kind::Counter,
+    labels: &["profile", "cause"],
+    help: "Notifications that could not be decoded or do not fit, by cause.",
+};
+
+pub(super) const REBALANCES: Definition = Definition {
+    name: "keepstep_rebalances_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Times that partitions were assigned to this process or taken from it.",
+};
