@@ -18,8 +18,9 @@
 //!   after a tombstone it is dropped and counted. Unversioned changes leave `versionnumber` null
 //!   and tombstones of version 0. Tombstones stay when their record comes back.
 //! - **Counts are exact.** Written: rows that an image or a patch made or changed, each once.
-//!   Deleted: rows that were there and went. Superseded: parts without any effect because of the
-//!   guard; a patch whose image applied is part of it, a delete that found no row is none.
+//!   Deleted: rows that were there and went. Superseded: of each net change the delete, if a newer
+//!   row stood, and image and patch together, if nothing of them applied; a delete that found no
+//!   row is none.
 //! - **Safe to repeat**, for the fence refuses the repetition.
 //! - **Safe to drop at any await.** A connection whose call did not finish is thrown away.
 //! - **Nothing shared is locked while the server waits for its client.** Staging is private to the
@@ -41,6 +42,7 @@ use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 
 pub mod memory;
+pub mod own_tables;
 
 /// What a profile wants to find in the destination before it writes.
 #[derive(Clone, Debug)]
