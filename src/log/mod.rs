@@ -130,14 +130,22 @@ pub trait Feed: Send {
     fn topic_partition(&self) -> &TopicPartition;
 
     /// Starts delivery at `from`, or starts it anew there; what was read ahead is thrown away.
+    /// Whether `from` lies within [`Log::bounds`] is for the caller to see; outside of them,
+    /// [`Feed::next`] says so.
     ///
     /// # Errors
     /// If the log cannot seek; the feed then delivers nothing.
     async fn start(&mut self, from: NextOffset) -> Result<(), LogError>;
 
     /// Waits for the next records; `None` when the partition is no longer the member's, for ever.
-    /// Safe to drop at any await: nothing is lost by it.
-    async fn next(&mut self) -> Option<Chunk>;
+    /// A chunk has at most [`FeedLimits::bytes`] bytes, or one record. Safe to drop at any await:
+    /// nothing is lost by it.
+    ///
+    /// # Errors
+    /// If the partition cannot be read on from here; nothing is skipped, and the next call tries
+    /// again. With `retry == false` trying again does not help: stored records are damaged, or the
+    /// place lies outside the partition's bounds (trimmed, or the topic was made anew).
+    async fn next(&mut self) -> Result<Option<Chunk>, LogError>;
 }
 
 /// A member of a consumer group.
