@@ -125,7 +125,7 @@ impl Destination for MemoryDestination {
         self.lock().take(lane, token).map_err(DestinationError::Fatal)
     }
 
-    async fn write(&self, fence: &Fence, batch: &Batch) -> Result<Written, WriteError> {
+    async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         let mutations = self.mutations;
         match self.fate(Call::Write) {
             Fault::None => self.lock().write(fence, batch, mutations),
@@ -144,7 +144,7 @@ impl Destination for MemoryDestination {
                 self.lock().write(fence, batch, mutations)
             }
             Fault::ArriveLate(time) => {
-                let (late, fence, batch) = (self.clone(), fence.clone(), batch.clone());
+                let (late, fence, batch) = (self.clone(), fence.clone(), Arc::clone(batch));
                 // The request is on its way whether its sender lives on or not.
                 #[expect(
                     clippy::disallowed_methods,

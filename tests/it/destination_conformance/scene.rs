@@ -93,7 +93,7 @@ impl Lane {
     /// Writes a batch and moves the checkpoint one further.
     pub async fn write(
         &mut self,
-        batch: &Batch,
+        batch: &Arc<Batch>,
     ) -> Result<keepstep::destination::Written, keepstep::destination::WriteError> {
         let to = NextOffset(self.checkpoint.lowest().0 + 1);
         let written = self.destination.write(&self.fence(to.0), batch).await?;
@@ -191,10 +191,10 @@ fn fitted(record_id: RecordId, version: Option<i64>, effect: Effect) -> Fitted {
 }
 
 /// A batch of one table; every change of another record, at offsets from 0.
-pub fn batch(mapping: &Arc<Mapping>, changes: Vec<Fitted>) -> Batch {
+pub fn batch(mapping: &Arc<Mapping>, changes: Vec<Fitted>) -> Arc<Batch> {
     let change_count = changes.len();
     let net = |(offset, fitted): (i64, Fitted)| NetChange::of(fitted, Offset(offset));
     let changes = (0..).zip(changes).map(net).collect();
     let table = TableBatch { mapping: Arc::clone(mapping), changes };
-    Batch { tables: vec![table], change_count, ..Batch::default() }
+    Arc::new(Batch { tables: vec![table], change_count, ..Batch::default() })
 }
