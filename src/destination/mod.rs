@@ -178,5 +178,8 @@ pub trait Destination: Send + Sync {
 
     /// Writes a batch and moves the checkpoint. An empty batch with a fence whose cursors stay
     /// where they are is how an idle lane looks whether it still owns its partition.
-    async fn write(&self, fence: &Fence, batch: &Batch) -> Result<Written, WriteError>;
+    ///
+    /// The batch is shared, for an adapter may work on it in a thread of its own, and go on when
+    /// the caller has dropped its call.
+    async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError>;
 }
