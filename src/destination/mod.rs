@@ -41,6 +41,7 @@ use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 
+pub mod faulty;
 pub mod memory;
 pub mod own_tables;
 

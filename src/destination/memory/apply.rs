@@ -21,15 +21,6 @@ impl MemoryState {
         batch: &Batch,
         mutations: Mutations,
     ) -> Result<Written, WriteError> {
-        if mutations.checkpoint_outside_transaction() {
-            // The rows first, in a transaction of their own; the fence is asked too late.
-            let written = self.apply(&fence.lane.profile, batch, mutations)?;
-            if !self.fence_holds(fence, false) {
-                return Err(WriteError::Fenced);
-            }
-            self.move_cursors(fence);
-            return Ok(written);
-        }
         if !mutations.fence_off() && !self.fence_holds(fence, mutations.token_only()) {
             return Err(WriteError::Fenced);
         }

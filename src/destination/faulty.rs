@@ -1,0 +1,169 @@
+//! Wraps a destination in a script of faults: what databases and networks do to a request.
+//!
+//! It can refuse, do the work and lose the answer, answer slowly, or let a request arrive long
+//! after its sender has given it up. An observer sees every commit. For tests and the simulation.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use crate::model::batch::Batch;
+use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
+use crate::model::mutation::Mutations;
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It works.
+    None,
+    /// It is refused before anything happens: an outage.
+    Refuse,
+    /// It is done, and the answer is lost.
+    LoseAnswer,
+    /// It is done after this time, and answered.
+    Slow(Duration),
+    /// The caller hears that the outcome is unclear; the request arrives after this time.
+    ArriveLate(Duration),
+}
+
+/// Which method was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// [`Destination::take`].
+    Take,
+    /// [`Destination::write`].
+    Write,
+}
+
+/// Decides the fate of each call, in order.
+pub type FaultScript = Box<dyn FnMut(Call) -> Fault + Send>;
+
+/// Sees every write right after it returned, before anything else can run.
+pub type Observer = Arc<dyn Fn(&Fence, &Result<Written, WriteError>) + Send + Sync>;
+
+/// A destination in which things go wrong. Clones share the script.
+#[derive(Clone)]
+pub struct Faulty {
+    inner: Arc<dyn Destination>,
+    script: Arc<Mutex<FaultScript>>,
+    observer: Observer,
+    mutations: Mutations,
+}
+
+impl Faulty {
+    /// Wraps `inner`.
+    pub fn new(
+        inner: Arc<dyn Destination>,
+        script: FaultScript,
+        observer: Observer,
+        mutations: Mutations,
+    ) -> Self {
+        Self { inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+    }
+
+    fn fate(&self, call: Call) -> Fault {
+        (self.script.lock().unwrap_or_else(PoisonError::into_inner))(call)
+    }
+
+    /// One request that reaches the destination.
+    async fn arrive(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        let result = self.inner.write(fence, batch).await;
+        (self.observer)(fence, &result);
+        result
+    }
+
+    /// The faults of `Mutation::CheckpointBeforeWrite` and `CheckpointOutsideTransaction`: two
+    /// transactions where there must be one, with a crash between them where `fault` says so.
+    async fn arrive_in_two(
+        &self,
+        fence: &Fence,
+        batch: &Arc<Batch>,
+        fault: Fault,
+    ) -> Result<Written, WriteError> {
+        let standing = |at: fn(&CursorMove) -> crate::model::position::NextOffset| Fence {
+            moves: fence
+                .moves
+                .iter()
+                .map(|step| CursorMove { scope: step.scope.clone(), from: at(step), to: at(step) })
+                .collect(),
+            ..fence.clone()
+        };
+        let nothing = Arc::new(Batch::default());
+        let (first, second) = if self.mutations.checkpoint_before_write() {
+            ((fence.clone(), &nothing), (standing(|step| step.to), batch))
+        } else {
+            ((standing(|step| step.from), batch), (fence.clone(), &nothing))
+        };
+        self.arrive(&first.0, first.1).await?;
+        if fault != Fault::None {
+            return Err(WriteError::Retry(outage()));
+        }
+        self.arrive(&second.0, second.1).await
+    }
+}
+
+fn outage() -> Trouble {
+    Trouble {
+        what: "reaching the destination".to_owned(),
+        code: "scripted".into(),
+        hint: "The fault script says so; try again.".to_owned(),
+    }
+}
+
+#[async_trait]
+impl Destination for Faulty {
+    async fn check(&self, activation: &Activation) -> Vec<Finding> {
+        self.inner.check(activation).await
+    }
+
+    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+        self.inner.activate(activation).await
+    }
+
+    async fn take(&self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, DestinationError> {
+        match self.fate(Call::Take) {
+            Fault::Refuse => Err(DestinationError::Retry(outage())),
+            Fault::LoseAnswer => {
+                self.inner.take(lane, token).await?;
+                Err(DestinationError::Retry(outage()))
+            }
+            Fault::Slow(time) => {
+                tokio::time::sleep(time).await;
+                self.inner.take(lane, token).await
+            }
+            Fault::ArriveLate(_) | Fault::None => self.inner.take(lane, token).await,
+        }
+    }
+
+    async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        let fault = self.fate(Call::Write);
+        let mutations = self.mutations;
+        if mutations.checkpoint_before_write() || mutations.checkpoint_outside_transaction() {
+            return self.arrive_in_two(fence, batch, fault).await;
+        }
+        match fault {
+            Fault::None => self.arrive(fence, batch).await,
+            Fault::Refuse => Err(WriteError::Retry(outage())),
+            Fault::LoseAnswer => {
+                self.arrive(fence, batch).await?;
+                Err(WriteError::Unclear(outage()))
+            }
+            Fault::Slow(time) => {
+                tokio::time::sleep(time).await;
+                self.arrive(fence, batch).await
+            }
+            Fault::ArriveLate(time) => {
+                let (late, fence, batch) = (self.clone(), fence.clone(), Arc::clone(batch));
+                // The request is on its way whether its sender lives on or not: nobody owns it.
+                #[allow(clippy::disallowed_methods, reason = "a request in the network")]
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    drop(late.arrive(&fence, &batch).await);
+                });
+                Err(WriteError::Unclear(outage()))
+            }
+        }
+    }
+}
