@@ -1,3 +1,4 @@
+pub mod codec;
 pub mod destination;
 pub mod log;
 pub mod metrics;

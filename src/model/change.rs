@@ -105,4 +105,10 @@ pub enum Notification {
     Changes(Vec<Change>),
     /// A marker of an initial sync.
     Marker(SnapshotMarker),
+    /// Links of a relationship whose intersect entity is not known: skipped and counted, as the
+    /// changes of an entity outside the profile are.
+    OtherLinks {
+        /// Schema name of the relationship.
+        relationship: CompactString,
+    },
 }

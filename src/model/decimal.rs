@@ -26,7 +26,7 @@ pub struct Decimal {
 impl Decimal {
     /// A decimal from its parts; `None` beyond 38 digits or scale 38.
     pub fn new(unscaled: i128, scale: u8) -> Option<Self> {
-        if unscaled.abs() > MAX_UNSCALED || u32::from(scale) > MAX_DIGITS {
+        if unscaled.unsigned_abs() > MAX_UNSCALED.unsigned_abs() || u32::from(scale) > MAX_DIGITS {
             return None;
         }
         #[expect(

@@ -1,0 +1,16 @@
+//! What a decoder accepts at most. Everything beyond is refused by name, before memory is taken.
+
+/// Largest payload by default, in bytes; a setting. Kafka's own default for a record is as large.
+pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 1_048_576;
+/// Most attributes of one change. A wide entity of a real CRM has a few hundred.
+pub const MAX_ATTRIBUTES: usize = 4_096;
+/// Most changes of one notification (links of one request).
+pub const MAX_CHANGES: usize = 4_096;
+/// Longest name of an entity, attribute or relationship, in bytes.
+pub const MAX_NAME_BYTES: usize = 128;
+/// Longest reference to a payload that lies elsewhere, in bytes.
+pub const MAX_REFERENCE_BYTES: usize = 2_048;
+/// Deepest nesting of JSON, in objects and lists.
+pub const MAX_DEPTH: usize = 128;
+/// Most entity names that a decoder keeps; beyond that each change makes its own.
+pub const MAX_KEPT_ENTITY_NAMES: usize = 256;
