@@ -13,7 +13,7 @@ demo: ## a believable CRM into a SQLite database, no server needed; options: mak
 test: ## every test, against a Kafka and a PostgreSQL of its own; a part: make test TEST='--test it name'
 	scripts/setup test && scripts/kafka fetch && $(CARGO_TEST) --no-run && scripts/with-services --kafka --postgres -- $(CARGO_TEST) --no-fail-fast $(TEST)
 
-check: fmt lint docs ## formatting, lints and the documentation's links
+check: fmt lint docs deny ## formatting, lints, the documentation's links, licences and sources of dependencies
 
 fmt:
 	cargo fmt --check
@@ -23,6 +23,9 @@ lint:
 
 docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps
+
+deny:
+	scripts/setup deny && target/tools/bin/cargo-deny --locked check -D warnings licenses bans sources
 
 clean: ## removes what was built and fetched
 	cargo clean

@@ -157,7 +157,7 @@ impl Destination for Faulty {
             Fault::ArriveLate(time) => {
                 let (late, fence, batch) = (self.clone(), fence.clone(), Arc::clone(batch));
                 // The request is on its way whether its sender lives on or not: nobody owns it.
-                #[allow(clippy::disallowed_methods, reason = "a request in the network")]
+                #[expect(clippy::disallowed_methods, reason = "a request in the network")]
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
                     drop(late.arrive(&fence, &batch).await);

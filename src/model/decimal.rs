@@ -159,9 +159,9 @@ fn read_digits(digits: &str) -> Result<(i128, i32), ParseDecimalError> {
 /// `unscaled / 10^scale` for any scale, brought into 0..=38.
 fn shift(mut unscaled: i128, mut scale: i32) -> Result<Decimal, ParseDecimalError> {
     if unscaled == 0 {
-        scale = scale.clamp(0, MAX_DIGITS as i32);
+        scale = scale.clamp(0, MAX_DIGITS.cast_signed());
     }
-    while scale > MAX_DIGITS as i32 && unscaled % 10 == 0 {
+    while scale > MAX_DIGITS.cast_signed() && unscaled % 10 == 0 {
         unscaled /= 10;
         scale -= 1;
     }

@@ -70,12 +70,11 @@ impl World {
         if let Some((image, version)) = image {
             let before = self.row.clone();
             self.apply(&image);
-            if self.row != before
-                || before.as_ref().is_some_and(|row| row.0 == image.version.map_or(0, |v| v.0))
+            let same = before.as_ref().is_some_and(|row| row.0 == image.version.map_or(0, |v| v.0));
+            if (same || self.row != before)
+                && let Some(row) = &mut self.row
             {
-                if let Some(row) = &mut self.row {
-                    row.0 = version.0;
-                }
+                row.0 = version.0;
             }
         }
         let Some(patch) = &net.patch else { return };

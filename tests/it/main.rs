@@ -1,3 +1,12 @@
 //! Tests that need nothing but this machine's memory and disk.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
+)]
 
 mod destination_conformance;

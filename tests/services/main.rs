@@ -1,1 +1,10 @@
-
+//! Tests against the servers that `scripts/with-services` starts. A missing server is a failure.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::too_many_lines,
+    reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
+)]
