@@ -25,6 +25,7 @@ pub use self::label::{BatchOutcome, LaneState, RetryCause, SkipReason};
 mod definition;
 mod handle;
 mod label;
+mod reference;
 
 /// Seconds from 1 ms to 10 min: latencies of a batch and of a whole journey.
 const SECONDS: [f64; 18] = [

@@ -10,3 +10,5 @@
 )]
 
 mod destination_conformance;
+mod documents;
+mod settings;

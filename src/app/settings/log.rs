@@ -1,0 +1,246 @@
+//! `[log]`: where the notifications are.
+
+use std::path::PathBuf;
+
+use super::reader::TableReader;
+use super::reading::{Complaint, Field, Found, Reading};
+use super::secret::SecretReference;
+
+const HEADING: (&str, &str) = (
+    "[log]",
+    "The log that holds the notifications: a Kafka-compatible broker, or the embedded log, which is \
+     a folder on this machine.",
+);
+const PROPERTIES: (&str, &str) = (
+    "[log.properties]",
+    "Further properties of librdkafka, by their own names, for `kind = \"kafka\"` only. Passwords \
+     and what keepstep sets itself are refused.",
+);
+
+/// Properties that keepstep sets itself, for its promises rest on them.
+const OWN_PROPERTIES: [&str; 10] = [
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "group.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "isolation.level",
+    "enable.partition.eof",
+    "security.protocol",
+    "enable.idempotence",
+];
+
+/// Where the notifications are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSettings {
+    /// On Kafka-compatible brokers.
+    Kafka(Box<KafkaBrokers>),
+    /// In a folder of this machine.
+    Embedded {
+        /// The folder.
+        directory: PathBuf,
+    },
+}
+
+/// How to reach Kafka-compatible brokers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaBrokers {
+    /// `host:port`, at least one.
+    pub brokers: Vec<String>,
+    /// How the connection is secured.
+    pub security: Security,
+    /// Who logs in, where the security asks for it.
+    pub sasl: Option<Sasl>,
+    /// Certificates of the authorities to trust; by default those of the system.
+    pub certificate_authorities: Option<PathBuf>,
+    /// Further properties of librdkafka.
+    pub properties: Vec<(String, String)>,
+}
+
+/// How the connection to a broker is secured, in Kafka's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Not at all.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// A log-in without TLS.
+    SaslPlaintext,
+    /// A log-in over TLS.
+    SaslSsl,
+}
+
+/// A log-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sasl {
+    /// Kafka's name of the mechanism.
+    pub mechanism: &'static str,
+    /// Who.
+    pub user: String,
+    /// Where the password is.
+    pub password: SecretReference,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kafka,
+    Embedded,
+}
+
+/// Reads `[log]` and `[log.properties]`.
+pub fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<LogSettings> {
+    let mut table = TableReader::new(reading, HEADING, "log", found);
+    let kinds = [("kafka", Kind::Kafka), ("embedded", Kind::Embedded)];
+    let kind = table.choice(
+        "kind",
+        &kinds,
+        None,
+        "A Kafka-compatible broker (Apache Kafka, Redpanda, Azure Event Hubs), or a log in a folder \
+         of this machine with one consuming process.",
+    );
+    let directory = table.path(Field::optional(
+        "dir",
+        "a path",
+        "The folder of the embedded log. Relative paths begin at the settings file.",
+    ));
+    let brokers = read_brokers(&mut table);
+    let security = table.choice(
+        "security",
+        &[
+            ("plaintext", Security::Plaintext),
+            ("ssl", Security::Ssl),
+            ("sasl_plaintext", Security::SaslPlaintext),
+            ("sasl_ssl", Security::SaslSsl),
+        ],
+        Some("plaintext"),
+        "How the connection to the brokers is secured. Certificates are always verified.",
+    );
+    let ca = table.path(Field::optional(
+        "ca",
+        "a path",
+        "PEM file with the authorities to trust, instead of those of the system.",
+    ));
+    let sasl = read_sasl(&mut table, security);
+    let properties = table.table("properties");
+    check_kind(&mut table, kind);
+    table.finish();
+    let properties = read_properties(reading, properties);
+    match kind? {
+        Kind::Embedded => Some(LogSettings::Embedded { directory: directory? }),
+        Kind::Kafka => Some(LogSettings::Kafka(Box::new(KafkaBrokers {
+            brokers: brokers?,
+            security: security?,
+            sasl,
+            certificate_authorities: ca,
+            properties,
+        }))),
+    }
+}
+
+fn read_brokers(table: &mut TableReader<'_, '_>) -> Option<Vec<String>> {
+    let form = "a list of \"host:port\"";
+    let field = Field::optional("brokers", form, "The brokers to begin with; one is enough.");
+    let brokers = table.texts(field)?;
+    let valid = |broker: &String| {
+        let port = broker.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
+    };
+    if brokers.is_empty() {
+        table.mistake("brokers", Complaint::new("is an empty list", format!("write {form}")));
+    }
+    if let Some(wrong) = brokers.iter().find(|broker| !valid(broker)) {
+        let complaint = Complaint::new(format!("{wrong:?} is no broker"), format!("write {form}"));
+        table.mistake("brokers", complaint);
+    }
+    Some(brokers)
+}
+
+fn read_sasl(table: &mut TableReader<'_, '_>, security: Option<Security>) -> Option<Sasl> {
+    let mechanism = table.choice(
+        "sasl_mechanism",
+        &[
+            ("PLAIN", "PLAIN"),
+            ("SCRAM-SHA-256", "SCRAM-SHA-256"),
+            ("SCRAM-SHA-512", "SCRAM-SHA-512"),
+        ],
+        Some("PLAIN"),
+        "How to log in to the brokers.",
+    );
+    let user = table.text(
+        Field::optional("sasl_user", "a text", "Who logs in (`$ConnectionString` at Event Hubs)."),
+        |text| Ok(text.to_owned()),
+    );
+    let password = table.secret("sasl_password", "Where the password is.");
+    let wanted = matches!(security?, Security::SaslPlaintext | Security::SaslSsl);
+    for key in ["sasl_user", "sasl_password"] {
+        if wanted && !table.is_set(key) {
+            let complaint = Complaint::new(
+                "is missing",
+                "a security with sasl logs in; write sasl_user and sasl_password",
+            );
+            table.mistake(key, complaint);
+        }
+    }
+    for key in ["sasl_mechanism", "sasl_user", "sasl_password"] {
+        if !wanted && table.is_set(key) {
+            let hint = "write security = \"sasl_ssl\" (or \"sasl_plaintext\"), or remove it";
+            table.mistake(key, Complaint::new("is of no use with this security", hint));
+        }
+    }
+    Some(Sasl { mechanism: mechanism?, user: user?, password: password? })
+}
+
+/// Keys that belong to the other kind of log are mistakes, and so are those that are missing.
+fn check_kind(table: &mut TableReader<'_, '_>, kind: Option<Kind>) {
+    let Some(kind) = kind else {
+        return;
+    };
+    let foreign: &[&str] = match kind {
+        Kind::Kafka => &["dir"],
+        Kind::Embedded => {
+            &["brokers", "security", "ca", "sasl_mechanism", "sasl_user", "sasl_password"]
+        }
+    };
+    let (word, other) = match kind {
+        Kind::Kafka => ("kafka", "embedded"),
+        Kind::Embedded => ("embedded", "kafka"),
+    };
+    for key in foreign {
+        if table.is_set(key) {
+            let hint = format!("remove it, or write kind = {other:?}");
+            table.mistake(key, Complaint::new(format!("is of no use with kind = {word:?}"), hint));
+        }
+    }
+    if kind == Kind::Kafka && !table.is_set("brokers") {
+        let hint = "write a list of \"host:port\"";
+        table.mistake("brokers", Complaint::new("is missing", hint));
+    }
+    if kind == Kind::Embedded && !table.is_set("dir") {
+        table.mistake("dir", Complaint::new("is missing", "write the folder of the embedded log"));
+    }
+}
+
+fn read_properties(reading: &mut Reading, found: Option<Found<'_>>) -> Vec<(String, String)> {
+    let mut table = TableReader::new(reading, PROPERTIES, "log.properties", found);
+    let properties = table.named_texts();
+    for (name, _) in &properties {
+        let secret = ["password", "secret", "key.pem"].iter().any(|part| name.contains(part));
+        let complaint = if secret {
+            Complaint::new(
+                "may hold a secret",
+                "use sasl_password with \"env:NAME\" or \"file:PATH\"",
+            )
+        } else if OWN_PROPERTIES.contains(&name.as_str()) || name.starts_with("sasl.") {
+            Complaint::new(
+                "is set by keepstep itself",
+                "remove it; [log] has a setting where one is needed",
+            )
+        } else {
+            continue;
+        };
+        table.mistake(name, complaint);
+    }
+    table.finish();
+    properties
+}

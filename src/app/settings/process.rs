@@ -1,0 +1,93 @@
+//! `[limits]`, `[http]` and `[telemetry]`: the process itself.
+
+use std::net::SocketAddr;
+
+use super::reader::TableReader;
+use super::reading::{Complaint, Field, Found, Reading};
+
+const LIMITS: (&str, &str) = ("[limits]", "Limits of the whole process.");
+const HTTP: (&str, &str) =
+    ("[http]", "The small HTTP server for `/metrics`, `/healthz` and `/readyz`.");
+const TELEMETRY: (&str, &str) = ("[telemetry]", "What the process writes to standard error.");
+
+/// How the process writes its log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the process writes to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TelemetrySettings {
+    /// The least important level that is written.
+    pub level: tracing::Level,
+    /// In what form.
+    pub format: LineFormat,
+}
+
+/// Reads `[limits]`: bytes of changes in memory.
+pub fn read_limits(reading: &mut Reading, found: Option<Found<'_>>) -> u64 {
+    let mut table = TableReader::new(reading, LIMITS, "limits", found);
+    let memory_mb = table.whole(
+        "memory_mb",
+        16..=65_536,
+        128,
+        "Megabytes (of 1,048,576 bytes) of changes that may be held in memory, over all profiles, \
+         whatever the backlog.",
+    );
+    table.finish();
+    memory_mb.saturating_mul(1024 * 1024)
+}
+
+/// Reads `[http]`: where to listen.
+pub fn read_http(reading: &mut Reading, found: Option<Found<'_>>) -> Option<SocketAddr> {
+    let mut table = TableReader::new(reading, HTTP, "http", found);
+    let field = Field::with_default(
+        "listen",
+        "\"address:port\" or \"off\"",
+        "127.0.0.1:9187",
+        "Where to listen. It has no log-in: do not open it to the world.",
+    );
+    let listen = table.text(field, |text| match text {
+        "off" => Ok(None),
+        address => address.parse().map(Some).map_err(|_| {
+            let hint =
+                "write an IP address and a port (\"127.0.0.1:9187\", \"0.0.0.0:9187\") or \"off\"";
+            Complaint::new(format!("{address:?} is no address to listen on"), hint)
+        }),
+    });
+    table.finish();
+    listen.flatten()
+}
+
+/// Reads `[telemetry]`.
+pub fn read_telemetry(
+    reading: &mut Reading,
+    found: Option<Found<'_>>,
+) -> Option<TelemetrySettings> {
+    use tracing::Level;
+    let mut table = TableReader::new(reading, TELEMETRY, "telemetry", found);
+    let level = table.choice(
+        "level",
+        &[
+            ("error", Level::ERROR),
+            ("warn", Level::WARN),
+            ("info", Level::INFO),
+            ("debug", Level::DEBUG),
+            ("trace", Level::TRACE),
+        ],
+        Some("info"),
+        "The least important level that is written.",
+    );
+    let format = table.choice(
+        "format",
+        &[("text", LineFormat::Text), ("json", LineFormat::Json)],
+        Some("text"),
+        "Lines for people, or one JSON object a line.",
+    );
+    table.finish();
+    Some(TelemetrySettings { level: level?, format: format? })
+}

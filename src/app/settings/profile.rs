@@ -1,0 +1,345 @@
+//! `[[profile]]`: what one administrator wants copied where.
+//!
+//! Names, defaults and ranges are those of Data Export Service where it had them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::destination::{DatabaseSettings, DestinationSettings};
+use super::entity;
+use super::reader::TableReader;
+use super::reading::{Complaint, Field, Found, Reading, nearest};
+use super::topic_template::{self, TemplateError, TopicTemplate};
+use crate::model::batcher::BatchLimits;
+use crate::model::mapping::UnknownAttribute;
+use crate::model::profile::{Profile, ProfileId, Start};
+
+const HEADING: (&str, &str) =
+    ("[[profile]]", "An export profile: what is copied where. There may be several.");
+
+/// Schema of keepstep's own tables, where no profile may write.
+const OWN_SCHEMA: &str = "keepstep";
+/// Longest name of a profile, in characters.
+const LONGEST_NAME: usize = 200;
+/// Longest schema, in characters: the shortest limit of the databases.
+const LONGEST_SCHEMA: usize = 63;
+/// A prefix has fewer characters than this.
+const PREFIX_LIMIT: usize = 15;
+
+/// A profile and what surrounds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileSettings {
+    /// The profile itself.
+    pub profile: Profile,
+    /// Name of its destination.
+    pub destination: String,
+    /// Files and folders with the definitions of its entities.
+    pub definitions: Vec<PathBuf>,
+    /// Whether its topics carry images and deletes only, so that they may be compacted.
+    pub images_only: bool,
+    /// How often a rejected change is tried again by itself.
+    pub retry_count: u64,
+    /// How long to wait between two of these tries.
+    pub retry_interval: Duration,
+}
+
+/// The destinations of the file, by name; `None` for one that has mistakes.
+pub type Destinations = BTreeMap<String, Option<DestinationSettings>>;
+
+/// Where the profile writes.
+struct Target {
+    destination: Option<String>,
+    schema: Option<CompactString>,
+    prefix: Option<CompactString>,
+}
+
+/// How the profile reads.
+struct Source {
+    start: Option<Start>,
+    images_only: bool,
+    unknown_attributes: Option<UnknownAttribute>,
+    batch: Option<BatchLimits>,
+    drain: Duration,
+}
+
+/// Reads one `[[profile]]`, the `number`th of the file from 1.
+pub fn read(
+    reading: &mut Reading,
+    number: usize,
+    found: Option<Found<'_>>,
+    destinations: &Destinations,
+) -> Option<ProfileSettings> {
+    let mut place = format!("profile {number}");
+    let mut table = TableReader::new(reading, HEADING, &place, found);
+    let id = read_id(&mut table);
+    if let Some(id) = &id {
+        place = format!("profile \"{id}\"");
+        table.set_place(place.clone());
+    }
+    let name = read_name(&mut table);
+    let target = read_target(&mut table, destinations);
+    let template = read_template(&mut table);
+    let versioned = table.flag(
+        "versioned",
+        true,
+        "Whether every change carries the source's row version. Dataverse's own endpoint sends \
+         none: write false for it.",
+    );
+    let form = "a list of names, or of tables { name, versioned, topic }";
+    let entities = table.texts_or_tables(Field::required(
+        "entities",
+        form,
+        "The entities to copy, by logical name.",
+    ));
+    if table.is_set("entities") && entities.as_ref().is_some_and(Vec::is_empty) {
+        let complaint = Complaint::new("is an empty list", format!("write {form}"));
+        table.mistake("entities", complaint);
+    }
+    let definitions = table.texts(Field::required(
+        "definitions",
+        "a path or a list of paths",
+        "JSON files with the definitions of the entities, or folders of such files.",
+    ));
+    let source = read_source(&mut table);
+    let (retry_count, retry_interval) = read_failures(&mut table);
+    table.finish();
+    let defaults = entity::Defaults { versioned, template: template.as_ref() };
+    let entities = entity::read_all(reading, &place, entities?, defaults);
+    let profile = Profile {
+        id: id?,
+        name: name?,
+        schema: target.schema?,
+        prefix: target.prefix,
+        entities: entities?,
+        unknown_attributes: source.unknown_attributes?,
+        start: source.start?,
+        batch: source.batch?,
+        drain: source.drain,
+    };
+    Some(ProfileSettings {
+        profile,
+        destination: target.destination?,
+        definitions: definitions?.into_iter().map(PathBuf::from).collect(),
+        images_only: source.images_only,
+        retry_count,
+        retry_interval,
+    })
+}
+
+fn read_id(table: &mut TableReader<'_, '_>) -> Option<ProfileId> {
+    let field = Field::required(
+        "id",
+        "1 to 64 lower-case letters, digits and hyphens",
+        "Its id: part of the consumer group's name and key of its checkpoints. Never change it.",
+    );
+    let form = field.form.clone();
+    table.text(field, |text| {
+        let complaint = || Complaint::new(format!("{text:?} is no id"), format!("write {form}"));
+        ProfileId::new(text).ok_or_else(complaint)
+    })
+}
+
+fn read_name(table: &mut TableReader<'_, '_>) -> Option<String> {
+    let field = Field::required("name", "a text of up to 200 characters", "Its name for people.");
+    table.text(field, |text| {
+        let length = text.chars().count();
+        let valid = !text.trim().is_empty() && length <= LONGEST_NAME;
+        let hint = format!("write 1 to {LONGEST_NAME} characters");
+        let complaint = || Complaint::new(format!("has {length} characters"), hint);
+        valid.then(|| text.to_owned()).ok_or_else(complaint)
+    })
+}
+
+fn read_target(table: &mut TableReader<'_, '_>, destinations: &Destinations) -> Target {
+    let field = Field::required("destination", "a name", "Name of its [destination.<name>].");
+    let destination = table.text(field, |text| {
+        if destinations.contains_key(text) {
+            return Ok(text.to_owned());
+        }
+        let known = destinations.keys().map(String::as_str);
+        let hint = match nearest(text, known) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => format!("write a table [destination.{text}]"),
+        };
+        Err(Complaint::new(format!("there is no destination {text:?}"), hint))
+    });
+    let database = destination
+        .as_deref()
+        .and_then(|name| destinations.get(name)?.as_ref())
+        .map(|settings| &settings.database);
+    let field = Field::optional(
+        "schema",
+        "letters and digits",
+        "Database schema of its tables; by default `public` in PostgreSQL. SQLite has none.",
+    );
+    let sqlite = matches!(database, Some(DatabaseSettings::Sqlite { .. }));
+    let schema = table.text(field, |text| check_schema(text, sqlite));
+    let prefix = table.text(
+        Field::optional(
+            "prefix",
+            "fewer than 15 letters and digits",
+            "Begins the name of each table, followed by an underscore.",
+        ),
+        check_prefix,
+    );
+    let default = database.map(|database| CompactString::new(database.default_schema()));
+    let schema = if table.is_set("schema") { schema } else { default };
+    Target { destination, schema, prefix }
+}
+
+fn check_schema(text: &str, sqlite: bool) -> Result<CompactString, Complaint> {
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if text.is_empty() || text.len() > LONGEST_SCHEMA || !alphanumeric {
+        let hint = format!("write 1 to {LONGEST_SCHEMA} letters and digits");
+        return Err(Complaint::new(format!("{text:?} is no name of a schema"), hint));
+    }
+    if text.eq_ignore_ascii_case(OWN_SCHEMA) {
+        let what = "is the schema of keepstep's own tables";
+        return Err(Complaint::new(what, "write another schema"));
+    }
+    if sqlite {
+        return Err(Complaint::new("SQLite has no schemas", "remove it, or use prefix"));
+    }
+    Ok(CompactString::new(text))
+}
+
+fn check_prefix(text: &str) -> Result<CompactString, Complaint> {
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if text.is_empty() || text.len() >= PREFIX_LIMIT || !alphanumeric {
+        let hint = format!("write 1 to {} letters and digits, or remove it", PREFIX_LIMIT - 1);
+        return Err(Complaint::new(format!("{text:?} is no prefix"), hint));
+    }
+    Ok(CompactString::new(text))
+}
+
+fn read_template(table: &mut TableReader<'_, '_>) -> Option<TopicTemplate> {
+    let text = |text: &str| Ok(text.to_owned());
+    let namespace = table.text(
+        Field::with_default("namespace", "a text", "crm", "For `{namespace}` in the topic."),
+        text,
+    );
+    let organization = table.text(
+        Field::optional("organization", "a text", "For `{organization}` in the topic."),
+        text,
+    );
+    let template = table.text(
+        Field::with_default(
+            "topic",
+            "a text with {namespace}, {organization}, {entity}",
+            topic_template::DEFAULT,
+            "The topic of each entity. Without `{entity}` all entities share one topic.",
+        ),
+        text,
+    );
+    match TopicTemplate::new(&template?, &namespace?, organization.as_deref()) {
+        Ok(template) => Some(template),
+        Err(TemplateError::NoOrganization) => {
+            let complaint = Complaint::new(
+                "is missing: the topic names {organization}",
+                "write organization, or a topic without it",
+            );
+            table.mistake("organization", complaint);
+            None
+        }
+        Err(error) => {
+            let hint = "topics have 1 to 249 letters, digits, dots, underscores and hyphens; \
+                        placeholders are {namespace}, {organization} and {entity}";
+            table.mistake("topic", Complaint::new(error.to_string(), hint));
+            None
+        }
+    }
+}
+
+fn read_source(table: &mut TableReader<'_, '_>) -> Source {
+    let unknown_attributes = table.choice(
+        "unknown_attributes",
+        &[("stop", UnknownAttribute::Stop), ("drop", UnknownAttribute::Drop)],
+        Some("stop"),
+        "What to do with an attribute that the definition lacks: stop, so that nothing is lost, or \
+         leave it out and count it.",
+    );
+    let field = Field::with_default(
+        "start",
+        "\"earliest\", \"latest\" or a time (\"2026-01-31T00:00:00Z\")",
+        "earliest",
+        "Where to begin on the topics when the profile is activated for the first time. From then \
+         on the checkpoint in the destination decides.",
+    );
+    let form = field.form.clone();
+    let start = table.text(field, |text| {
+        let complaint = || Complaint::new(format!("{text:?} is no start"), format!("write {form}"));
+        parse_start(text).ok_or_else(complaint)
+    });
+    let images_only = table.flag(
+        "images_only",
+        false,
+        "Says that the topics carry full images and deletes only, no patches. Only then may they \
+         be compacted.",
+    );
+    let changes =
+        table.whole("batch_changes", 1..=100_000, 5_000, "Most changes in one transaction.");
+    let bytes = table.whole(
+        "batch_bytes",
+        65_536..=67_108_864,
+        4_194_304,
+        "Most bytes of changes in one transaction. One larger notification is written alone.",
+    );
+    let linger_ms = table.whole(
+        "batch_linger_ms",
+        0..=60_000,
+        50,
+        "Longest time that a change waits for others to share its transaction.",
+    );
+    let drain_ms = table.whole(
+        "drain_ms",
+        0..=30_000,
+        10_000,
+        "How long a lane may go on writing when its partition is taken away or the process stops.",
+    );
+    let limits = usize::try_from(changes).ok().zip(usize::try_from(bytes).ok());
+    let linger = Duration::from_millis(linger_ms);
+    let batch = limits.map(|(changes, bytes)| BatchLimits { changes, bytes, linger });
+    let drain = Duration::from_millis(drain_ms);
+    Source { start, images_only, unknown_attributes, batch, drain }
+}
+
+/// The moment to start at, or the end of the topic that is named.
+fn parse_start(text: &str) -> Option<Start> {
+    match text {
+        "earliest" => Some(Start::Earliest),
+        "latest" => Some(Start::Latest),
+        time => {
+            let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
+            i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Start::Time)
+        }
+    }
+}
+
+fn read_failures(table: &mut TableReader<'_, '_>) -> (u64, Duration) {
+    let count = table.whole(
+        "retry_count",
+        0..=20,
+        12,
+        "How often a rejected change is tried again by itself. Kept for the failed-record list, \
+         which does not exist yet: today a rejected change stops its lane.",
+    );
+    let interval_s =
+        table.whole("retry_interval_s", 0..=3_600, 5, "Seconds between two of these tries.");
+    let delete_log = table.flag(
+        "write_delete_log",
+        false,
+        "Whether each delete adds a row to the table `DeleteLog`. Not yet possible: `true` is \
+         refused.",
+    );
+    if delete_log {
+        let complaint =
+            Complaint::new("the delete log is not written yet", "remove it, or write false");
+        table.mistake("write_delete_log", complaint);
+    }
+    (count, Duration::from_secs(interval_s))
+}
