@@ -2,4 +2,8 @@
 //!
 //! This room knows all others; none knows it.
 
+mod bounded_listener;
+pub mod http;
 pub mod settings;
+pub mod shutdown;
+pub mod telemetry;

@@ -55,7 +55,7 @@ enum Kind {
 }
 
 /// Reads every `[destination.<name>]`.
-pub fn read_all(
+pub(super) fn read_all(
     reading: &mut Reading,
     found: Option<Found<'_>>,
 ) -> BTreeMap<String, Option<DestinationSettings>> {
@@ -72,7 +72,7 @@ pub fn read_all(
 }
 
 /// Reads one `[destination.<name>]`.
-pub fn read(
+pub(super) fn read(
     reading: &mut Reading,
     place: &str,
     found: Option<Found<'_>>,

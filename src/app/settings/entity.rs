@@ -21,7 +21,7 @@ const MOST_ENTITIES: usize = 1_000;
 
 /// What an entity has that says nothing of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Defaults<'a> {
+pub(super) struct Defaults<'a> {
     /// Whether it is versioned.
     pub versioned: bool,
     /// Where its topic's name comes from; `None` if that is wrong itself.
@@ -29,7 +29,7 @@ pub struct Defaults<'a> {
 }
 
 /// Reads the entities of a profile.
-pub fn read_all(
+pub(super) fn read_all(
     reading: &mut Reading,
     place: &str,
     items: Vec<TextOrTable<'_>>,
@@ -72,7 +72,10 @@ pub fn read_all(
 }
 
 /// Reads one entity that is a table.
-pub fn read(table: &mut TableReader<'_, '_>, defaults: Defaults<'_>) -> Option<ProfileEntity> {
+pub(super) fn read(
+    table: &mut TableReader<'_, '_>,
+    defaults: Defaults<'_>,
+) -> Option<ProfileEntity> {
     let name = table.text(Field::required("name", "a logical name", "Its logical name."), |text| {
         check_name(text).map(|()| CompactString::new(text))
     });

@@ -89,7 +89,7 @@ enum Kind {
 }
 
 /// Reads `[log]` and `[log.properties]`.
-pub fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<LogSettings> {
+pub(super) fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<LogSettings> {
     let mut table = TableReader::new(reading, HEADING, "log", found);
     let kinds = [("kafka", Kind::Kafka), ("embedded", Kind::Embedded)];
     let kind = table.choice(

@@ -29,7 +29,7 @@ pub struct TelemetrySettings {
 }
 
 /// Reads `[limits]`: bytes of changes in memory.
-pub fn read_limits(reading: &mut Reading, found: Option<Found<'_>>) -> u64 {
+pub(super) fn read_limits(reading: &mut Reading, found: Option<Found<'_>>) -> u64 {
     let mut table = TableReader::new(reading, LIMITS, "limits", found);
     let memory_mb = table.whole(
         "memory_mb",
@@ -43,7 +43,7 @@ pub fn read_limits(reading: &mut Reading, found: Option<Found<'_>>) -> u64 {
 }
 
 /// Reads `[http]`: where to listen.
-pub fn read_http(reading: &mut Reading, found: Option<Found<'_>>) -> Option<SocketAddr> {
+pub(super) fn read_http(reading: &mut Reading, found: Option<Found<'_>>) -> Option<SocketAddr> {
     let mut table = TableReader::new(reading, HTTP, "http", found);
     let field = Field::with_default(
         "listen",
@@ -64,7 +64,7 @@ pub fn read_http(reading: &mut Reading, found: Option<Found<'_>>) -> Option<Sock
 }
 
 /// Reads `[telemetry]`.
-pub fn read_telemetry(
+pub(super) fn read_telemetry(
     reading: &mut Reading,
     found: Option<Found<'_>>,
 ) -> Option<TelemetrySettings> {

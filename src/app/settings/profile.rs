@@ -49,7 +49,7 @@ pub struct ProfileSettings {
 }
 
 /// The destinations of the file, by name; `None` for one that has mistakes.
-pub type Destinations = BTreeMap<String, Option<DestinationSettings>>;
+pub(super) type Destinations = BTreeMap<String, Option<DestinationSettings>>;
 
 /// Where the profile writes.
 struct Target {
@@ -68,7 +68,7 @@ struct Source {
 }
 
 /// Reads one `[[profile]]`, the `number`th of the file from 1.
-pub fn read(
+pub(super) fn read(
     reading: &mut Reading,
     number: usize,
     found: Option<Found<'_>>,

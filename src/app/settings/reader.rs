@@ -21,7 +21,7 @@ const FLAG: &str = "true or false";
 
 /// A table that is being read.
 #[derive(Debug)]
-pub struct TableReader<'r, 't> {
+pub(super) struct TableReader<'r, 't> {
     reading: &'r mut Reading,
     section: Section,
     place: String,
@@ -34,7 +34,7 @@ pub struct TableReader<'r, 't> {
 
 impl<'r, 't> TableReader<'r, 't> {
     /// Begins to read a table. `place` names it in mistakes.
-    pub fn new(
+    pub(super) fn new(
         reading: &'r mut Reading,
         (heading, doc): (&'static str, &'static str),
         place: &str,
@@ -52,17 +52,17 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Names the table in mistakes from now on.
-    pub fn set_place(&mut self, place: String) {
+    pub(super) fn set_place(&mut self, place: String) {
         self.place = place;
     }
 
     /// Whether the file has this key, which must have been read.
-    pub fn is_set(&self, key: &str) -> bool {
+    pub(super) fn is_set(&self, key: &str) -> bool {
         self.lines.contains_key(key)
     }
 
     /// Notes a mistake about a key of the table, or about the whole table if `key` is empty.
-    pub fn mistake(&mut self, key: &str, complaint: Complaint) {
+    pub(super) fn mistake(&mut self, key: &str, complaint: Complaint) {
         let line = self.lines.get(key).copied().or(self.line);
         self.note(line, key, complaint);
     }
@@ -104,7 +104,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads a text by `read`; its default goes through `read` too.
-    pub fn text<T>(
+    pub(super) fn text<T>(
         &mut self,
         field: Field,
         read: impl FnOnce(&str) -> Result<T, Complaint>,
@@ -120,7 +120,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads a whole number in a range.
-    pub fn whole(
+    pub(super) fn whole(
         &mut self,
         name: &'static str,
         range: RangeInclusive<u64>,
@@ -137,13 +137,13 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads `true` or `false`.
-    pub fn flag(&mut self, name: &'static str, default: bool, doc: &'static str) -> bool {
+    pub(super) fn flag(&mut self, name: &'static str, default: bool, doc: &'static str) -> bool {
         let field = Field::with_default(name, FLAG, &default.to_string(), doc);
         self.read_flag(field).unwrap_or(default)
     }
 
     /// Reads `true` or `false`, where a third thing holds without it.
-    pub fn optional_flag(&mut self, name: &'static str, doc: &'static str) -> Option<bool> {
+    pub(super) fn optional_flag(&mut self, name: &'static str, doc: &'static str) -> Option<bool> {
         self.read_flag(Field::optional(name, FLAG, doc))
     }
 
@@ -159,7 +159,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads one of a few words.
-    pub fn choice<T: Copy>(
+    pub(super) fn choice<T: Copy>(
         &mut self,
         name: &'static str,
         words: &[(&str, T)],
@@ -185,7 +185,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads the path of a file or folder.
-    pub fn path(&mut self, field: Field) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, field: Field) -> Option<PathBuf> {
         self.text(field, |text| match text {
             "" => Err(Complaint::new("is empty", "write a path")),
             path => Ok(PathBuf::from(path)),
@@ -193,7 +193,11 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads where a secret is. What is written is never repeated: it may be the secret itself.
-    pub fn secret(&mut self, name: &'static str, doc: &'static str) -> Option<SecretReference> {
+    pub(super) fn secret(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+    ) -> Option<SecretReference> {
         let form = "\"env:NAME\" or \"file:PATH\"";
         self.text(Field::optional(name, form, doc), |text| {
             SecretReference::parse(text).ok_or_else(|| {
@@ -210,7 +214,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads a list of texts; one text alone is a list of one.
-    pub fn texts(&mut self, field: Field) -> Option<Vec<String>> {
+    pub(super) fn texts(&mut self, field: Field) -> Option<Vec<String>> {
         let name = field.name;
         let outcome = match self.take(field)? {
             DeValue::Array(array) => {
@@ -222,7 +226,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Reads a list whose items are texts or tables; `None` if one of them is neither.
-    pub fn texts_or_tables(&mut self, field: Field) -> Option<Vec<TextOrTable<'t>>> {
+    pub(super) fn texts_or_tables(&mut self, field: Field) -> Option<Vec<TextOrTable<'t>>> {
         let name = field.name;
         let value = self.take(field)?;
         let DeValue::Array(array) = value else {
@@ -246,7 +250,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Takes a table out, to be read by a reader of its own.
-    pub fn table(&mut self, name: &'static str) -> Option<Found<'t>> {
+    pub(super) fn table(&mut self, name: &'static str) -> Option<Found<'t>> {
         self.tables.push(name);
         let (line, value) = self.values.remove(name)?;
         match value {
@@ -259,7 +263,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Takes a list of tables out (`[[name]]`).
-    pub fn tables(&mut self, name: &'static str) -> Vec<Found<'t>> {
+    pub(super) fn tables(&mut self, name: &'static str) -> Vec<Found<'t>> {
         self.tables.push(name);
         let Some((line, value)) = self.values.remove(name) else {
             return Vec::new();
@@ -281,7 +285,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Takes every table out, by the name that the user gave it; other values are mistakes.
-    pub fn named_tables(&mut self) -> Vec<(String, Found<'t>)> {
+    pub(super) fn named_tables(&mut self) -> Vec<(String, Found<'t>)> {
         let mut tables = Vec::new();
         for (name, (line, value)) in std::mem::take(&mut self.values) {
             match value {
@@ -293,7 +297,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Takes every value out as text, by the name that the user gave it.
-    pub fn named_texts(&mut self) -> Vec<(String, String)> {
+    pub(super) fn named_texts(&mut self) -> Vec<(String, String)> {
         let mut texts = Vec::new();
         for (name, (line, value)) in std::mem::take(&mut self.values) {
             self.lines.insert(name.clone(), line);
@@ -310,7 +314,7 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     /// Ends the table: every key that was not asked for is a mistake.
-    pub fn finish(mut self) {
+    pub(super) fn finish(mut self) {
         let keys = self.section.fields.iter().map(|field| field.name);
         let known: Vec<&'static str> = keys.chain(self.tables.iter().copied()).collect();
         for (name, (line, _)) in std::mem::take(&mut self.values) {

@@ -9,7 +9,7 @@ use super::mistake::Mistake;
 
 /// What a setting is without being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fallback {
+pub(super) enum Fallback {
     /// It must be written.
     Required,
     /// It may be left out, and means nothing then.
@@ -20,7 +20,7 @@ pub enum Fallback {
 
 /// One key: what it is called, what it may be, what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub(super) struct Field {
     /// Its name; the unit comes last in it.
     pub name: &'static str,
     /// What may be written.
@@ -33,24 +33,29 @@ pub struct Field {
 
 impl Field {
     /// A key that must be written.
-    pub fn required(name: &'static str, form: &str, doc: &'static str) -> Self {
+    pub(super) fn required(name: &'static str, form: &str, doc: &'static str) -> Self {
         Self { name, form: form.to_owned(), fallback: Fallback::Required, doc }
     }
 
     /// A key that may be left out.
-    pub fn optional(name: &'static str, form: &str, doc: &'static str) -> Self {
+    pub(super) fn optional(name: &'static str, form: &str, doc: &'static str) -> Self {
         Self { name, form: form.to_owned(), fallback: Fallback::Absent, doc }
     }
 
     /// A key with a default.
-    pub fn with_default(name: &'static str, form: &str, value: &str, doc: &'static str) -> Self {
+    pub(super) fn with_default(
+        name: &'static str,
+        form: &str,
+        value: &str,
+        doc: &'static str,
+    ) -> Self {
         Self { name, form: form.to_owned(), fallback: Fallback::Value(value.to_owned()), doc }
     }
 }
 
 /// One table of the settings file, for `docs/settings.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
+pub(super) struct Section {
     /// How the table is opened (`[[profile]]`).
     pub heading: &'static str,
     /// What it is for.
@@ -61,7 +66,7 @@ pub struct Section {
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub(super) struct Complaint {
     /// What is wrong.
     pub what: String,
     /// What to write instead.
@@ -70,14 +75,14 @@ pub struct Complaint {
 
 impl Complaint {
     /// A complaint.
-    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
     }
 }
 
 /// What has been read of a file so far: its mistakes and its keys.
 #[derive(Debug)]
-pub struct Reading {
+pub(super) struct Reading {
     /// Where each line begins, in bytes.
     line_starts: Vec<usize>,
     /// What is wrong so far.
@@ -88,27 +93,27 @@ pub struct Reading {
 
 impl Reading {
     /// Begins to read `text`.
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
         Self { line_starts, mistakes: Vec::new(), sections: Vec::new() }
     }
 
     /// Notes a mistake.
-    pub fn note(&mut self, line: Option<usize>, place: &str, complaint: Complaint) {
+    pub(super) fn note(&mut self, line: Option<usize>, place: &str, complaint: Complaint) {
         let Complaint { what, hint } = complaint;
         self.mistakes.push(Mistake { line, place: place.to_owned(), what, hint });
     }
 
     /// The line of a byte of the text, from 1.
-    pub fn line(&self, at: usize) -> usize {
+    pub(super) fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at)
     }
 }
 
 /// A table of the file and the line on which it begins.
 #[derive(Debug)]
-pub struct Found<'t> {
+pub(super) struct Found<'t> {
     /// The line, from 1.
     pub line: usize,
     /// Its keys and values.
@@ -117,7 +122,7 @@ pub struct Found<'t> {
 
 /// An item of a list that may be short or long.
 #[derive(Debug)]
-pub enum TextOrTable<'t> {
+pub(super) enum TextOrTable<'t> {
     /// A text, and its line.
     Text(usize, String),
     /// A table.
@@ -128,7 +133,7 @@ pub enum TextOrTable<'t> {
 ///
 /// # Errors
 /// If it is none.
-pub fn text_of<'v>(value: &'v DeValue<'_>) -> Result<Cow<'v, str>, Complaint> {
+pub(super) fn text_of<'v>(value: &'v DeValue<'_>) -> Result<Cow<'v, str>, Complaint> {
     match value {
         DeValue::String(text) => Ok(Cow::Borrowed(text)),
         DeValue::Datetime(time) => Ok(Cow::Owned(time.to_string())),
@@ -140,7 +145,7 @@ pub fn text_of<'v>(value: &'v DeValue<'_>) -> Result<Cow<'v, str>, Complaint> {
 ///
 /// # Errors
 /// If it is none, or out of the range.
-pub fn whole_of(
+pub(super) fn whole_of(
     value: &DeValue<'_>,
     range: &RangeInclusive<u64>,
     form: &str,
@@ -156,7 +161,7 @@ pub fn whole_of(
 }
 
 /// A complaint that a value is of another kind; the value is not repeated.
-pub fn wrong_kind(value: &DeValue<'_>, form: &str) -> Complaint {
+pub(super) fn wrong_kind(value: &DeValue<'_>, form: &str) -> Complaint {
     let kind = match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
@@ -169,7 +174,7 @@ pub fn wrong_kind(value: &DeValue<'_>, form: &str) -> Complaint {
 }
 
 /// The known name nearest to a mistyped one, if one is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::damerau_levenshtein(name, candidate);
     let near = known.into_iter().map(|candidate| (distance(candidate), candidate));
     let longest_distance = if name.len() < 4 { 1 } else { (name.len() / 3).max(2) };

@@ -84,7 +84,9 @@ impl SecretReference {
     /// If it is not there, not text, too long or empty.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let text = match self {
-            Self::Environment(name) => {
+            Self::Environment(name) =>
+            {
+                #[expect(clippy::disallowed_methods, reason = "env:NAME is resolved here alone")]
                 std::env::var(name).map_err(|_| SecretError::NotSet(name.clone()))?
             }
             Self::File(path) => {

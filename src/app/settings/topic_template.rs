@@ -9,11 +9,11 @@ use crate::model::position::Topic;
 const LONGEST_TOPIC: usize = 249;
 
 /// The template of a profile that has none of its own.
-pub const DEFAULT: &str = "{namespace}.{organization}.{entity}";
+pub(super) const DEFAULT: &str = "{namespace}.{organization}.{entity}";
 
 /// A template and the names of its profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicTemplate {
+pub(super) struct TopicTemplate {
     template: String,
     namespace: String,
     organization: Option<String>,
@@ -21,7 +21,7 @@ pub struct TopicTemplate {
 
 /// What is wrong with a template or with the name that it gives.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
+pub(super) enum TemplateError {
     /// A placeholder that does not exist.
     #[error("there is no placeholder {{{0}}}")]
     Unknown(String),
@@ -41,7 +41,7 @@ impl TopicTemplate {
     ///
     /// # Errors
     /// If it gives no name of a topic even for the shortest entity.
-    pub fn new(
+    pub(super) fn new(
         template: &str,
         namespace: &str,
         organization: Option<&str>,
@@ -58,7 +58,7 @@ impl TopicTemplate {
     ///
     /// # Errors
     /// If the name gets too long.
-    pub fn topic(&self, entity: &str) -> Result<Topic, TemplateError> {
+    pub(super) fn topic(&self, entity: &str) -> Result<Topic, TemplateError> {
         let mut name = String::new();
         let mut rest = self.template.as_str();
         while let Some((before, after)) = rest.split_once('{') {
@@ -86,7 +86,7 @@ impl TopicTemplate {
 }
 
 /// Whether Kafka accepts `name`: 1 to 249 letters, digits, dots, underscores and hyphens.
-pub fn is_topic_name(name: &str) -> bool {
+pub(super) fn is_topic_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !name.is_empty()
         && name.len() <= LONGEST_TOPIC
