@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 
+pub mod embedded;
+
 /// One record as it lies on the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {

@@ -11,4 +11,6 @@
 
 mod destination_conformance;
 mod documents;
+mod embedded_log;
+mod log_conformance;
 mod settings;
