@@ -1,0 +1,202 @@
+//! Makes what a profile needs, within one transaction: own tables, tables, columns, bindings,
+//! checkpoints. Nothing is ever dropped or narrowed.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::ddl::{self, Affinity, affinity, wanted_affinity};
+use super::names::{SYSTEM_COLUMNS, check_names, own_table, table_key};
+use super::statements::{self, ImageGuard};
+use super::stop::Stop;
+use crate::destination::own_tables::{
+    OWN_VERSION, Plan, Registration, StartedCursor, TableKey, name, newer_version, plan,
+};
+use crate::destination::{Activation, Trouble};
+use crate::model::checkpoint::Scope;
+use crate::model::position::{NextOffset, Partition, Topic, TopicPartition};
+use crate::model::profile::ProfileId;
+use crate::model::record::EntityName;
+use crate::model::table::{Column, ColumnType, ID, Table, VERSION_NUMBER};
+
+/// Does all of an activation that is not done yet.
+///
+/// # Errors
+/// A refusal of the registry, of a name, of a table that does not fit; or what SQLite says.
+pub fn activate(connection: &Connection, activation: &Activation) -> Result<(), Stop> {
+    upgrade_own_tables(connection)?;
+    let plan = read_plan(connection, activation)?;
+    for entity in &activation.entities {
+        ensure_table(connection, &entity.mapping.table)?;
+    }
+    carry_out(connection, activation, &plan)
+}
+
+/// Brings the own tables to this program's version.
+///
+/// # Errors
+/// A refusal if a newer program has upgraded them; or what SQLite says.
+pub fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
+    let version = own_version(connection)?;
+    if version > OWN_VERSION {
+        return Err(Stop::Refused(newer_version(version)));
+    }
+    if version == OWN_VERSION {
+        return Ok(());
+    }
+    for from in version..OWN_VERSION {
+        for statement in ddl::own_tables_step(from) {
+            connection.execute_batch(&statement)?;
+        }
+    }
+    connection.execute(&statements::set_own_version(), params![OWN_VERSION])?;
+    Ok(())
+}
+
+/// Version of the own tables; 0 if there are none.
+fn own_version(connection: &Connection) -> Result<i64, Stop> {
+    if !table_exists(connection, &own_table(name::SCHEMA_VERSION))? {
+        return Ok(0);
+    }
+    let version = connection.query_row(&statements::own_version(), [], |row| row.get(0));
+    Ok(version.optional()?.unwrap_or(0))
+}
+
+fn table_exists(connection: &Connection, name: &str) -> Result<bool, Stop> {
+    Ok(connection.prepare_cached(statements::table_exists())?.exists(params![name])?)
+}
+
+/// What the registry and the cursors ask for.
+///
+/// # Errors
+/// A refusal of the registry; or what SQLite says.
+pub fn read_plan(connection: &Connection, activation: &Activation) -> Result<Plan, Stop> {
+    let mut registry = connection.prepare_cached(&statements::registry())?;
+    let registry = registry.query_map([], registration)?;
+    let registry: Vec<Option<Registration>> = registry.collect::<rusqlite::Result<_>>()?;
+    let registry: Option<Vec<Registration>> = registry.into_iter().collect();
+    let registry = registry.ok_or_else(|| {
+        Stop::Refused(Trouble {
+            what: "reading the object registry".to_owned(),
+            code: "registry_profile".into(),
+            hint: "A line names a profile that cannot be one; restore keepstep_object_registry."
+                .to_owned(),
+        })
+    })?;
+    let mut cursors = connection.prepare_cached(&statements::cursors_of_profile())?;
+    let cursors = cursors.query_map(params![activation.profile.as_str()], started_cursor)?;
+    let cursors: Vec<StartedCursor> = cursors.collect::<rusqlite::Result<_>>()?;
+    plan(activation, table_key, &registry, &cursors).map_err(Stop::Refused)
+}
+
+/// `None` if the profile is none.
+fn registration(row: &Row<'_>) -> rusqlite::Result<Option<Registration>> {
+    let name: String = row.get(0)?;
+    let (profile, entity, topic): (String, String, String) =
+        (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (partitions, active) = (row.get(4)?, row.get(5)?);
+    Ok(ProfileId::new(&profile).map(|profile| Registration {
+        table: TableKey { schema: String::new(), name },
+        profile,
+        entity: EntityName::new(&entity),
+        topic: Topic::new(&topic),
+        partitions,
+        active,
+    }))
+}
+
+fn started_cursor(row: &Row<'_>) -> rusqlite::Result<StartedCursor> {
+    let (topic, entity): (String, String) = (row.get(0)?, row.get(2)?);
+    Ok(StartedCursor {
+        topic_partition: TopicPartition {
+            topic: Topic::new(&topic),
+            partition: Partition(row.get(1)?),
+        },
+        scope: Scope::from_stored(&entity),
+        next: NextOffset(row.get(3)?),
+    })
+}
+
+fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> Result<(), Stop> {
+    let profile = activation.profile.as_str();
+    for line in &plan.register {
+        connection.prepare_cached(&statements::register())?.execute(params![
+            line.table.name,
+            profile,
+            line.entity.as_str(),
+            line.topic.as_str(),
+            line.partitions,
+            line.active
+        ])?;
+    }
+    for table in &plan.retire {
+        connection.prepare_cached(&statements::retire())?.execute(params![table.name])?;
+    }
+    for cursor in &plan.start {
+        connection.prepare_cached(&statements::start_cursor())?.execute(params![
+            profile,
+            cursor.topic_partition.topic.as_str(),
+            cursor.topic_partition.partition.0,
+            cursor.scope.as_str(),
+            cursor.next.0
+        ])?;
+    }
+    Ok(())
+}
+
+/// Makes a table, or adds the columns that one lacks.
+///
+/// # Errors
+/// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
+pub fn ensure_table(connection: &Connection, table: &Table) -> Result<(), Stop> {
+    check_names(table).map_err(Stop::Refused)?;
+    if !table_exists(connection, &table.name)? {
+        connection.execute_batch(&ddl::create_table(table))?;
+        return Ok(());
+    }
+    let mut found = connection.prepare_cached(statements::columns_of_table())?;
+    let found = found.query_map(params![table.name.as_str()], |row| {
+        let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((name.to_ascii_lowercase(), affinity(&declared)))
+    })?;
+    let found: HashMap<String, Affinity> = found.collect::<rusqlite::Result<_>>()?;
+    let system = SYSTEM_COLUMNS.iter().map(|name| Column {
+        name: (*name).into(),
+        column_type: if *name == VERSION_NUMBER { ColumnType::Long } else { ColumnType::Guid },
+    });
+    for column in system.chain(table.columns.iter().cloned()) {
+        let wanted = wanted_affinity(column.column_type);
+        match found.get(&column.name.as_str().to_ascii_lowercase()) {
+            None if column.name == ID => return Err(Stop::Refused(no_key(table))),
+            None => connection.execute_batch(&ddl::add_column(table, &column))?,
+            Some(found) if *found == wanted || *found == Affinity::Blob => {}
+            Some(_) => return Err(Stop::Refused(other_type(table, &column))),
+        }
+    }
+    // A trial: an upsert can only be prepared where "Id" is unique.
+    match connection.prepare(&statements::image(table, ImageGuard::None)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Stop::Refused(no_key(table))),
+    }
+}
+
+fn no_key(table: &Table) -> Trouble {
+    Trouble {
+        what: format!("using the table {} that is there already", table.name),
+        code: "table_key".into(),
+        hint: "It must be a table whose column \"Id\" is its primary key, or unique; rename it, \
+               or give the profile a prefix."
+            .to_owned(),
+    }
+}
+
+fn other_type(table: &Table, column: &Column) -> Trouble {
+    Trouble {
+        what: format!("using column {} of table {} that is there", column.name, table.name),
+        code: "column_type".into(),
+        hint: format!(
+            "It would change the values; its declared type must be {} or mean the same to SQLite.",
+            ddl::declared_type(column.column_type)
+        ),
+    }
+}

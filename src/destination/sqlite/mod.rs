@@ -1,0 +1,171 @@
+//! SQLite as a destination: one file, one thread that writes it.
+//!
+//! Every handle has a thread with a connection of its own. Calls reach it through a bounded
+//! channel and wait for its answer; the thread never waits for a caller, so a call that is dropped
+//! half-way is either done completely or, if it had not begun, not at all. Several handles, and
+//! other programs, may use the file at the same time: SQLite locks it, and the fence does the rest.
+//!
+//! The file is in WAL mode: others read while keepstep writes. See [`Durability`] for what a crash
+//! costs. Types are SQLite's nearest (`ddl`): **SQLite has no exact decimal**, so decimals are
+//! text with all digits of their scale; compare them with `CAST`, knowing that this makes them
+//! binary floats, or in the program that reads them. Times are text in UTC, to the millisecond;
+//! GUIDs are lower-case text.
+//!
+//! Limits, tested: 2,000 columns a table; 512 bytes a name; 1,000,000,000 bytes a text and a row
+//! (a record beyond is rejected, with the column where it is one); [`WAITING_CALLS`] waiting calls.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use crate::model::batch::Batch;
+use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use crate::model::mutation::Mutations;
+
+mod activate;
+mod apply;
+mod cell_text;
+mod check;
+mod classify;
+pub mod ddl;
+mod names;
+mod open;
+pub mod statements;
+mod stop;
+mod take;
+mod write;
+mod writer;
+
+use writer::Request;
+
+/// Most calls that wait for the thread; further ones wait for a place.
+pub const WAITING_CALLS: usize = 16;
+
+/// What a crash may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// `synchronous=NORMAL`: survives a killed process whole. A crash of the operating system or a
+    /// power cut may take back the last commits, never a part of one: tables and checkpoint go
+    /// back together, and the lanes write those changes again from the log.
+    #[default]
+    Normal,
+    /// `synchronous=FULL`: survives a power cut too, at the price of one sync of the disk per
+    /// commit. Needed where the log does not keep what was written once (it always should).
+    Full,
+}
+
+/// How a file is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteSettings {
+    /// The file. Its folder must exist; SQLite makes a `-wal` and a `-shm` file beside it.
+    pub path: PathBuf,
+    /// What a crash may cost.
+    pub durability: Durability,
+    /// Longest time that a call waits for the lock of another program before it answers "retry".
+    pub busy_timeout: Duration,
+}
+
+impl SqliteSettings {
+    /// The settings that fit most: normal durability, five seconds for a lock.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            durability: Durability::default(),
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A handle on a SQLite file. Dropping it waits until its thread has done what was asked.
+#[derive(Debug)]
+pub struct SqliteDestination {
+    /// Gone only while the handle is dropped.
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl SqliteDestination {
+    /// Starts the thread. The file is opened by the first call, so that a file that cannot be
+    /// opened now is tried again like any outage.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn start(settings: SqliteSettings, mutations: Mutations) -> std::io::Result<Self> {
+        let (requests, waiting) = mpsc::channel(WAITING_CALLS);
+        let path = settings.path.clone();
+        let thread = std::thread::Builder::new()
+            .name("sqlite-destination".to_owned())
+            .spawn(move || writer::run(settings, mutations, waiting))?;
+        Ok(Self { requests: Some(requests), thread: Some(thread), path })
+    }
+
+    /// Asks the thread and waits for its answer.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Trouble> {
+        let (answer, answered) = oneshot::channel();
+        if let Some(requests) = &self.requests
+            && requests.send(request(answer)).await.is_ok()
+            && let Ok(answer) = answered.await
+        {
+            return Ok(answer);
+        }
+        // Only a panic ends the thread before its handle.
+        Err(Trouble {
+            what: format!("asking the thread that writes {}", self.path.display()),
+            code: "thread_ended".into(),
+            hint: "This is a fault of keepstep; please report it, and restart the process."
+                .to_owned(),
+        })
+    }
+}
+
+impl Drop for SqliteDestination {
+    fn drop(&mut self) {
+        // Without senders the thread ends, once it has done what was asked.
+        self.requests = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(path = %self.path.display(), "the thread of a SQLite file panicked");
+        }
+    }
+}
+
+#[async_trait]
+impl Destination for SqliteDestination {
+    async fn check(&self, activation: &Activation) -> Vec<Finding> {
+        let activation = activation.clone();
+        match self.ask(|answer| Request::Check { activation, answer }).await {
+            Ok(findings) => findings,
+            Err(trouble) => {
+                vec![Finding { what: "the SQLite file".to_owned(), problem: Some(trouble) }]
+            }
+        }
+    }
+
+    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+        let activation = activation.clone();
+        let answer = self.ask(|answer| Request::Activate { activation, answer }).await;
+        answer.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
+    }
+
+    async fn take(&self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, DestinationError> {
+        let lane = lane.clone();
+        let answer = self.ask(|answer| Request::Take { lane, token, answer }).await;
+        answer.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
+    }
+
+    async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        let (fence, batch) = (fence.clone(), Arc::clone(batch));
+        let answer = self.ask(|answer| Request::Write { fence, batch, answer }).await;
+        answer.unwrap_or_else(|trouble| Err(WriteError::Unclear(trouble)))
+    }
+}

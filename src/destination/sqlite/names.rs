@@ -1,0 +1,133 @@
+//! Names in SQLite: how they are quoted, which are refused, and what the own tables are called.
+//!
+//! A name is quoted always and cut never. SQLite takes two names that differ only in the case of
+//! ASCII letters for one, so keys and collisions are judged without it.
+
+use crate::destination::Trouble;
+use crate::destination::own_tables::{OWN_SCHEMA, TableKey};
+use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
+
+/// Longest name of a table or column, in bytes: 128 characters of any script. SQLite has no limit
+/// of its own.
+pub const LONGEST_NAME_BYTES: usize = 512;
+
+/// Most columns of a table, system columns included: SQLite's own limit (`SQLITE_MAX_COLUMN`).
+pub const MOST_COLUMNS: usize = 2_000;
+
+/// The system columns that every table has.
+pub const SYSTEM_COLUMNS: [&str; 4] = [ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER];
+
+/// `name` as an identifier in a statement.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Name of one of the own tables in this database.
+pub fn own_table(name: &str) -> String {
+    format!("{OWN_SCHEMA}_{name}")
+}
+
+/// What the registry knows a table by. SQLite has no schemas.
+pub fn table_key(table: &Table) -> TableKey {
+    TableKey { schema: String::new(), name: table.name.as_str().to_ascii_lowercase() }
+}
+
+/// Refuses a table whose names SQLite cannot hold.
+///
+/// # Errors
+/// The first name that cannot be, or the number of columns.
+pub fn check_names(table: &Table) -> Result<(), Trouble> {
+    let refused = |what: String, code: &str, hint: &str| Trouble {
+        what,
+        code: code.into(),
+        hint: hint.to_owned(),
+    };
+    let key = table_key(table);
+    let reserved = ["sqlite_", "keepstep_"].iter().any(|prefix| key.name.starts_with(prefix));
+    if reserved {
+        return Err(refused(
+            format!("naming table {}", table.name),
+            "name_reserved",
+            "Names that begin with sqlite_ or keepstep_ are reserved; give the profile a prefix.",
+        ));
+    }
+    let columns = table.columns.iter().map(|column| column.name.as_str());
+    for name in std::iter::once(table.name.as_str()).chain(columns.clone()) {
+        if name.is_empty() || name.len() > LONGEST_NAME_BYTES || name.contains('\0') {
+            return Err(refused(
+                format!("naming a table or column of {} bytes in {}", name.len(), key.name),
+                "name_impossible",
+                "A name has 1 to 512 bytes and no character U+0000; rename it in the source.",
+            ));
+        }
+    }
+    let mut seen: std::collections::HashSet<String> =
+        SYSTEM_COLUMNS.iter().map(|name| name.to_ascii_lowercase()).collect();
+    for name in columns {
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return Err(refused(
+                format!("naming column {name} of table {}", table.name),
+                "column_name_taken",
+                "The table has a column of that name already (SQLite ignores case); leave the \
+                 attribute out of the definition.",
+            ));
+        }
+    }
+    let count = table.columns.len() + SYSTEM_COLUMNS.len();
+    if count > MOST_COLUMNS {
+        return Err(refused(
+            format!("making table {} of {count} columns", table.name),
+            "too_many_columns",
+            "SQLite holds 2000 columns in a table; leave attributes out of the definition.",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::table::{Column, ColumnType};
+
+    fn table(name: &str, columns: &[&str]) -> Table {
+        let column = |name: &&str| Column { name: (*name).into(), column_type: ColumnType::Long };
+        Table {
+            schema: "dbo".into(),
+            name: name.into(),
+            columns: columns.iter().map(column).collect(),
+        }
+    }
+
+    #[test]
+    fn quoting_leaves_no_way_out() {
+        assert_eq!(quoted("a"), "\"a\"");
+        assert_eq!(quoted("a\"; DROP TABLE b; --"), "\"a\"\"; DROP TABLE b; --\"");
+    }
+
+    #[test]
+    fn impossible_names_are_refused() {
+        let long = "x".repeat(LONGEST_NAME_BYTES + 1);
+        for (table, code) in [
+            (table("sqlite_account", &["a"]), "name_reserved"),
+            (table("Keepstep_Checkpoint", &["a"]), "name_reserved"),
+            (table("", &["a"]), "name_impossible"),
+            (table("account", &["a\0b"]), "name_impossible"),
+            (table("account", &[&long]), "name_impossible"),
+            (table(&long, &["a"]), "name_impossible"),
+            (table("account", &["id"]), "column_name_taken"),
+            (table("account", &["a", "A"]), "column_name_taken"),
+            (table("account", &vec!["a"; 3]), "column_name_taken"),
+        ] {
+            assert_eq!(check_names(&table).unwrap_err().code, code);
+        }
+        assert_eq!(check_names(&table(&long[1..], &[&long[1..]])), Ok(()));
+    }
+
+    #[test]
+    fn two_thousand_columns_are_the_limit() {
+        let names: Vec<String> = (0..1_997).map(|number| format!("c{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(check_names(&table("account", &names[1..])), Ok(()));
+        assert_eq!(check_names(&table("account", &names)).unwrap_err().code, "too_many_columns");
+    }
+}

@@ -1,0 +1,88 @@
+//! Opens the file as keepstep wants it.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::stop::Stop;
+use super::{Durability, SqliteSettings};
+use crate::destination::Trouble;
+
+/// Memory for pages of the file, in KiB: wide enough for the upper parts of the key's index.
+const CACHE_KIB: i64 = 32_768;
+
+/// Pages in the write-ahead log after which they go to the file, at the end of a commit. A random
+/// key touches a page of the index each; the longer the log, the fewer times each is written.
+const CHECKPOINT_PAGES: i64 = 8_192;
+
+/// Most prepared statements kept. Patches have one for each set of columns.
+const KEPT_STATEMENTS: usize = 256;
+
+/// Whether a missing file is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is made: only an activation may.
+    Create,
+    /// It is an error: its checkpoint would be missing too.
+    Refuse,
+}
+
+/// Opens the file in WAL mode.
+///
+/// # Errors
+/// What SQLite says, or a refusal where the file system cannot do WAL.
+pub fn open(settings: &SqliteSettings, missing: Missing) -> Result<Connection, Stop> {
+    let connection = open_plainly(settings, missing)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(Stop::Refused(Trouble {
+            what: format!("switching {} to a write-ahead log", settings.path.display()),
+            code: "journal_mode".into(),
+            hint: "The file system cannot do it (a network share?); put the file on a local disk."
+                .to_owned(),
+        }));
+    }
+    let synchronous = match settings.durability {
+        Durability::Normal => "NORMAL",
+        Durability::Full => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(KEPT_STATEMENTS);
+    Ok(connection)
+}
+
+/// Opens the file and changes nothing in it.
+///
+/// # Errors
+/// What SQLite says.
+pub fn open_plainly(settings: &SqliteSettings, missing: Missing) -> Result<Connection, Stop> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if missing == Missing::Create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let connection = Connection::open_with_flags(&settings.path, flags)?;
+    connection.busy_timeout(settings.busy_timeout)?;
+    // A quoted name that is unknown is an error, never a text.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    Ok(connection)
+}
+
+/// Which file a path means now. An open file that was moved or deleted is another one.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        // Elsewhere an open file can be neither moved nor deleted.
+        path.exists().then_some((0, 0))
+    }
+}
