@@ -23,7 +23,7 @@ use crate::model::table::{Column, ColumnType, ID, Table, VERSION_NUMBER};
 ///
 /// # Errors
 /// A refusal of the registry, of a name, of a table that does not fit; or what SQLite says.
-pub fn activate(connection: &Connection, activation: &Activation) -> Result<(), Stop> {
+pub(super) fn activate(connection: &Connection, activation: &Activation) -> Result<(), Stop> {
     upgrade_own_tables(connection)?;
     let plan = read_plan(connection, activation)?;
     for entity in &activation.entities {
@@ -36,7 +36,7 @@ pub fn activate(connection: &Connection, activation: &Activation) -> Result<(), 
 ///
 /// # Errors
 /// A refusal if a newer program has upgraded them; or what SQLite says.
-pub fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
+pub(super) fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
     let version = own_version(connection)?;
     if version > OWN_VERSION {
         return Err(Stop::Refused(newer_version(version)));
@@ -70,7 +70,7 @@ fn table_exists(connection: &Connection, name: &str) -> Result<bool, Stop> {
 ///
 /// # Errors
 /// A refusal of the registry; or what SQLite says.
-pub fn read_plan(connection: &Connection, activation: &Activation) -> Result<Plan, Stop> {
+pub(super) fn read_plan(connection: &Connection, activation: &Activation) -> Result<Plan, Stop> {
     let mut registry = connection.prepare_cached(&statements::registry())?;
     let registry = registry.query_map([], registration)?;
     let registry: Vec<Option<Registration>> = registry.collect::<rusqlite::Result<_>>()?;
@@ -148,7 +148,7 @@ fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> R
 ///
 /// # Errors
 /// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
-pub fn ensure_table(connection: &Connection, table: &Table) -> Result<(), Stop> {
+pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<(), Stop> {
     check_names(table).map_err(Stop::Refused)?;
     if !table_exists(connection, &table.name)? {
         connection.execute_batch(&ddl::create_table(table))?;

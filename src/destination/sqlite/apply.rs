@@ -1,7 +1,6 @@
 //! Applies net changes to one table, each part guarded as promise G3 says.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
@@ -20,34 +19,31 @@ use crate::model::mapping::Mapping;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::{ImagePart, NetChange, PatchPart};
 use crate::model::record::RecordId;
-use crate::model::value::Ticks;
 
 /// Most patch statements that a batch keeps ready for one table, one for each set of columns.
 const READY_PATCHES: usize = 128;
 
 /// A moment as it is stored.
-pub type Moment = [u8; 23];
+pub(super) type Moment = [u8; 23];
 
-/// The present, for the sink columns: one moment for a whole batch.
+/// The database's present, for the sink columns: one moment for a whole batch.
 ///
 /// # Errors
-/// A refusal if this machine's clock stands outside the years 1 to 9999.
-pub fn now() -> Result<Moment, Stop> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let ticks = i64::try_from(since.as_millis()).ok().and_then(Ticks::from_unix_ms);
-    let mut scratch = Scratch::default();
-    let moment = ticks.and_then(|ticks| Moment::try_from(scratch.moment(ticks)).ok());
-    moment.ok_or_else(|| {
+/// What SQLite says.
+pub(super) fn now(connection: &Connection) -> Result<Moment, Stop> {
+    let mut statement = connection.prepare_cached(statements::now())?;
+    let text: String = statement.query_row([], |row| row.get(0))?;
+    Moment::try_from(text.as_bytes()).map_err(|_| {
         Stop::Refused(Trouble {
             what: "reading this machine's clock".to_owned(),
             code: "clock".into(),
-            hint: "It stands beyond the year 9999; set it right.".to_owned(),
+            hint: "It stands outside the years 1 to 9999; set it right.".to_owned(),
         })
     })
 }
 
 /// Writes the net changes of one table within the caller's transaction.
-pub struct TableWriter<'a> {
+pub(super) struct TableWriter<'a> {
     connection: &'a Connection,
     lane: &'a LaneId,
     mapping: &'a Mapping,
@@ -69,7 +65,7 @@ impl<'a> TableWriter<'a> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn new(
+    pub(super) fn new(
         connection: &'a Connection,
         lane: &'a LaneId,
         table: &'a TableBatch,
@@ -96,7 +92,7 @@ impl<'a> TableWriter<'a> {
     }
 
     /// What was done.
-    pub fn counts(self) -> TableCounts {
+    pub(super) fn counts(self) -> TableCounts {
         self.counts
     }
 
@@ -104,7 +100,7 @@ impl<'a> TableWriter<'a> {
     ///
     /// # Errors
     /// [`Stop::Rejected`] with the record, or what SQLite says.
-    pub fn apply(&mut self, change: &NetChange) -> Result<(), Stop> {
+    pub(super) fn apply(&mut self, change: &NetChange) -> Result<(), Stop> {
         let entity = &self.mapping.entity;
         if let Some(version) = change.delete {
             self.delete(change, version).map_err(|stop| stop.blame(entity, change, None))?;

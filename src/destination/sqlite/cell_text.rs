@@ -18,10 +18,10 @@ const MOMENT_BYTES: usize = 23;
 
 /// Scratch room for the text of one value.
 #[derive(Debug)]
-pub struct Scratch([u8; ROOM_BYTES]);
+pub(super) struct Scratch([u8; ROOM_BYTES]);
 
 /// Bytes that are text, bound without a copy of our own.
-pub struct TextBytes<'a>(pub &'a [u8]);
+pub(super) struct TextBytes<'a>(pub &'a [u8]);
 
 impl ToSql for TextBytes<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -37,7 +37,7 @@ impl Default for Scratch {
 
 impl Scratch {
     /// The cell as SQLite stores it.
-    pub fn cell<'a>(&'a mut self, cell: &'a Cell) -> ValueRef<'a> {
+    pub(super) fn cell<'a>(&'a mut self, cell: &'a Cell) -> ValueRef<'a> {
         match cell {
             Cell::Null => ValueRef::Null,
             Cell::Boolean(flag) => ValueRef::Integer(i64::from(*flag)),
@@ -51,12 +51,12 @@ impl Scratch {
     }
 
     /// Canonical lower-case text of a UUID.
-    pub fn uuid(&mut self, id: Uuid) -> &[u8] {
+    pub(super) fn uuid(&mut self, id: Uuid) -> &[u8] {
         id.hyphenated().encode_lower(&mut self.0).as_bytes()
     }
 
     /// `YYYY-MM-DD HH:MM:SS.fff` in UTC.
-    pub fn moment(&mut self, ticks: Ticks) -> &[u8] {
+    pub(super) fn moment(&mut self, ticks: Ticks) -> &[u8] {
         let ms = ticks.get() / TICKS_PER_MILLISECOND;
         let (days, ms_of_day) = (ms / 86_400_000, ms % 86_400_000);
         let (year, month, day) = civil_date(days);
@@ -74,7 +74,7 @@ impl Scratch {
     }
 
     /// All digits of a decimal and of its scale.
-    pub fn decimal(&mut self, number: Decimal) -> &[u8] {
+    pub(super) fn decimal(&mut self, number: Decimal) -> &[u8] {
         let unscaled = number.unscaled();
         let scale = usize::from(number.scale());
         let mut at = ROOM_BYTES;

@@ -12,7 +12,7 @@ use super::{SqliteSettings, names};
 use crate::destination::{Activation, DestinationError, Finding, Trouble};
 
 /// Everything that was tried, in order.
-pub fn findings(settings: &SqliteSettings, activation: &Activation) -> Vec<Finding> {
+pub(super) fn findings(settings: &SqliteSettings, activation: &Activation) -> Vec<Finding> {
     let path = settings.path.display();
     if !settings.path.exists() {
         let folder = Finding {

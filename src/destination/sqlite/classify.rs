@@ -8,7 +8,7 @@ use crate::destination::Trouble;
 
 /// What to do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(super) enum Class {
     /// It ends by itself: the same batch again.
     Retry,
     /// The record cannot be written.
@@ -97,7 +97,7 @@ const NOT_A_DATABASE: &str =
 
 /// An error, judged: what to do, and how to say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub(super) struct Judged {
     /// What to do.
     pub class: Class,
     /// How to say it.
@@ -106,7 +106,7 @@ pub struct Judged {
 
 /// Judges a result code, primary or extended. One that nobody knows is an outage: it is tried
 /// again, seen, and skips nothing.
-pub fn judge_code(code: i32, what: &str) -> Judged {
+pub(super) fn judge_code(code: i32, what: &str) -> Judged {
     let exact = LINES.iter().find(|line| line.code == code);
     let primary = || LINES.iter().find(|line| line.code == code & 0xff);
     let (class, name, hint) = match exact.or_else(primary) {
@@ -118,7 +118,7 @@ pub fn judge_code(code: i32, what: &str) -> Judged {
 }
 
 /// Judges an error of the library; `what` says what was done, and to what.
-pub fn judge(error: &rusqlite::Error, what: &str) -> Judged {
+pub(super) fn judge(error: &rusqlite::Error, what: &str) -> Judged {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => judge_code(failure.extended_code, what),
         rusqlite::Error::SqlInputError { error, .. } => judge_code(error.extended_code, what),

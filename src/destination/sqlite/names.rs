@@ -9,26 +9,27 @@ use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_
 
 /// Longest name of a table or column, in bytes: 128 characters of any script. SQLite has no limit
 /// of its own.
-pub const LONGEST_NAME_BYTES: usize = 512;
+pub(super) const LONGEST_NAME_BYTES: usize = 512;
 
 /// Most columns of a table, system columns included: SQLite's own limit (`SQLITE_MAX_COLUMN`).
-pub const MOST_COLUMNS: usize = 2_000;
+pub(super) const MOST_COLUMNS: usize = 2_000;
 
 /// The system columns that every table has.
-pub const SYSTEM_COLUMNS: [&str; 4] = [ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER];
+pub(super) const SYSTEM_COLUMNS: [&str; 4] =
+    [ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER];
 
 /// `name` as an identifier in a statement.
-pub fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Name of one of the own tables in this database.
-pub fn own_table(name: &str) -> String {
+pub(super) fn own_table(name: &str) -> String {
     format!("{OWN_SCHEMA}_{name}")
 }
 
 /// What the registry knows a table by. SQLite has no schemas.
-pub fn table_key(table: &Table) -> TableKey {
+pub(super) fn table_key(table: &Table) -> TableKey {
     TableKey { schema: String::new(), name: table.name.as_str().to_ascii_lowercase() }
 }
 
@@ -36,7 +37,7 @@ pub fn table_key(table: &Table) -> TableKey {
 ///
 /// # Errors
 /// The first name that cannot be, or the number of columns.
-pub fn check_names(table: &Table) -> Result<(), Trouble> {
+pub(super) fn check_names(table: &Table) -> Result<(), Trouble> {
     let refused = |what: String, code: &str, hint: &str| Trouble {
         what,
         code: code.into(),

@@ -21,7 +21,7 @@ const KEPT_STATEMENTS: usize = 256;
 
 /// Whether a missing file is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub(super) enum Missing {
     /// It is made: only an activation may.
     Create,
     /// It is an error: its checkpoint would be missing too.
@@ -32,7 +32,7 @@ pub enum Missing {
 ///
 /// # Errors
 /// What SQLite says, or a refusal where the file system cannot do WAL.
-pub fn open(settings: &SqliteSettings, missing: Missing) -> Result<Connection, Stop> {
+pub(super) fn open(settings: &SqliteSettings, missing: Missing) -> Result<Connection, Stop> {
     let connection = open_plainly(settings, missing)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
@@ -59,7 +59,10 @@ pub fn open(settings: &SqliteSettings, missing: Missing) -> Result<Connection, S
 ///
 /// # Errors
 /// What SQLite says.
-pub fn open_plainly(settings: &SqliteSettings, missing: Missing) -> Result<Connection, Stop> {
+pub(super) fn open_plainly(
+    settings: &SqliteSettings,
+    missing: Missing,
+) -> Result<Connection, Stop> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if missing == Missing::Create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -73,7 +76,7 @@ pub fn open_plainly(settings: &SqliteSettings, missing: Missing) -> Result<Conne
 }
 
 /// Which file a path means now. An open file that was moved or deleted is another one.
-pub fn identity(path: &Path) -> Option<(u64, u64)> {
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;

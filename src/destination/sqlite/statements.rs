@@ -147,6 +147,11 @@ pub fn set_own_version() -> String {
     )
 }
 
+/// The present in UTC, to the millisecond.
+pub fn now() -> &'static str {
+    "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+}
+
 /// Whether a table is there. 1 name.
 pub fn table_exists() -> &'static str {
     "SELECT 1 FROM sqlite_schema AS t WHERE t.type IN ('table', 'view') \

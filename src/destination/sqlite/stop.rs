@@ -8,7 +8,7 @@ use crate::model::record::EntityName;
 
 /// Why a transaction ends without a commit.
 #[derive(Debug)]
-pub enum Stop {
+pub(super) enum Stop {
     /// SQLite says so, before the commit: nothing was written.
     Database(rusqlite::Error),
     /// SQLite says so at the commit.
@@ -29,7 +29,7 @@ impl From<rusqlite::Error> for Stop {
 
 impl Stop {
     /// A record is rejected.
-    pub fn rejected(entity: &EntityName, change: &NetChange, rejection: Rejection) -> Self {
+    pub(super) fn rejected(entity: &EntityName, change: &NetChange, rejection: Rejection) -> Self {
         Self::Rejected(RejectedRecord {
             entity: Some(entity.clone()),
             record_id: Some(change.record_id),
@@ -38,7 +38,12 @@ impl Stop {
     }
 
     /// Puts the blame on a record if the error is one of records.
-    pub fn blame(self, entity: &EntityName, change: &NetChange, column: Option<&str>) -> Self {
+    pub(super) fn blame(
+        self,
+        entity: &EntityName,
+        change: &NetChange,
+        column: Option<&str>,
+    ) -> Self {
         let Self::Database(error) = &self else {
             return self;
         };
@@ -56,7 +61,7 @@ impl Stop {
 
     /// Whether the connection should be opened anew: an outage of the file, not of its lock, and
     /// no refusal of a record.
-    pub fn spoils_connection(&self) -> bool {
+    pub(super) fn spoils_connection(&self) -> bool {
         let (Self::Database(error) | Self::Commit(error)) = self else {
             return false;
         };
@@ -64,7 +69,7 @@ impl Stop {
     }
 
     /// As the answer of a write. `what` says what was done, and to what.
-    pub fn into_write_error(self, what: &str) -> WriteError {
+    pub(super) fn into_write_error(self, what: &str) -> WriteError {
         match self {
             Self::Fenced => WriteError::Fenced,
             Self::Rejected(record) => WriteError::Rejected(record),
@@ -92,7 +97,7 @@ impl Stop {
     }
 
     /// As the answer of an activation or a take.
-    pub fn into_destination_error(self, what: &str) -> DestinationError {
+    pub(super) fn into_destination_error(self, what: &str) -> DestinationError {
         match self.into_write_error(what) {
             WriteError::Retry(trouble) | WriteError::Unclear(trouble) => {
                 DestinationError::Retry(trouble)

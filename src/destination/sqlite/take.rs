@@ -13,7 +13,11 @@ use crate::model::position::{NextOffset, Offset};
 ///
 /// # Errors
 /// A refusal where the lane has no cursor for all entities, or what SQLite says.
-pub fn take(connection: &Connection, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, Stop> {
+pub(super) fn take(
+    connection: &Connection,
+    lane: &LaneId,
+    token: OwnerToken,
+) -> Result<Checkpoint, Stop> {
     let profile = lane.profile.as_str();
     let topic = lane.topic_partition.topic.as_str();
     let partition = lane.topic_partition.partition.0;

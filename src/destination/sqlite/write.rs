@@ -16,7 +16,7 @@ use crate::model::mutation::Mutations;
 ///
 /// # Errors
 /// [`Stop::Fenced`], [`Stop::Rejected`], or what SQLite says.
-pub fn write(
+pub(super) fn write(
     connection: &Connection,
     fence: &Fence,
     batch: &Batch,
@@ -90,7 +90,7 @@ fn apply(
     mutations: Mutations,
 ) -> Result<Written, Stop> {
     let mut written = Written::default();
-    let now = super::apply::now()?;
+    let now = super::apply::now(connection)?;
     for table in &batch.tables {
         let mut writer = TableWriter::new(connection, &fence.lane, table, now, mutations)?;
         for change in &table.changes {
@@ -102,7 +102,11 @@ fn apply(
 }
 
 /// Whether an entity of the lane's profile has any tombstone.
-pub fn any_tombstone(connection: &Connection, profile: &str, entity: &str) -> Result<bool, Stop> {
+pub(super) fn any_tombstone(
+    connection: &Connection,
+    profile: &str,
+    entity: &str,
+) -> Result<bool, Stop> {
     let mut statement = connection.prepare_cached(&statements::any_tombstone())?;
     Ok(statement.exists(params![profile, entity])?)
 }

@@ -15,7 +15,7 @@ use crate::model::mutation::Mutations;
 
 /// One call, and where its answer goes.
 #[derive(Debug)]
-pub enum Request {
+pub(super) enum Request {
     /// [`crate::destination::Destination::check`].
     Check { activation: Activation, answer: oneshot::Sender<Vec<Finding>> },
     /// [`crate::destination::Destination::activate`].
@@ -31,7 +31,11 @@ pub enum Request {
 }
 
 /// Works off requests until every sender is gone.
-pub fn run(settings: SqliteSettings, mutations: Mutations, mut waiting: mpsc::Receiver<Request>) {
+pub(super) fn run(
+    settings: SqliteSettings,
+    mutations: Mutations,
+    mut waiting: mpsc::Receiver<Request>,
+) {
     let mut writer = Writer { settings, mutations, open: None };
     while let Some(request) = waiting.blocking_recv() {
         writer.answer(request);
@@ -45,7 +49,7 @@ struct OpenFile {
 }
 
 /// The connection and what to do with it.
-pub struct Writer {
+pub(super) struct Writer {
     settings: SqliteSettings,
     mutations: Mutations,
     open: Option<OpenFile>,
@@ -114,7 +118,7 @@ impl Writer {
 ///
 /// # Errors
 /// What `work` answers, or SQLite.
-pub fn in_transaction<T>(
+pub(super) fn in_transaction<T>(
     connection: &Connection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, Stop>,
 ) -> Result<T, Stop> {

@@ -15,6 +15,8 @@ use keepstep::model::profile::ProfileId;
 use keepstep::model::record::RecordId;
 use keepstep::model::table::Table;
 
+use super::held_up;
+
 /// Makes databases of one kind.
 #[async_trait]
 pub trait Laboratory: Send + Sync {
@@ -32,10 +34,9 @@ pub trait Laboratory: Send + Sync {
 /// the adapter's test states which, so nothing is skipped unseen.
 #[derive(Clone, Copy, Debug)]
 pub struct Abilities {
-    /// [`Database::open_stalling`] is there.
-    pub stalls: bool,
-    /// [`Database::open_losing_answer`] is there.
-    pub loses_answers: bool,
+    /// It has tables of its own that someone else can change: [`Database::tamper`] does more than
+    /// lose checkpoints and versions.
+    pub has_schema: bool,
     /// Longest name of a table or column, in bytes of UTF-8. One more is refused at activation.
     pub longest_name_bytes: usize,
     /// Names that differ only in case are the same name.
@@ -52,15 +53,16 @@ pub trait Database: Send + Sync {
     async fn open(&self, mutations: Mutations) -> Arc<dyn Destination>;
 
     /// A handle whose first write is held up on its way to the database, before its fence is
-    /// looked at, until it is released. `None` without the ability.
-    async fn open_stalling(
-        &self,
-        mutations: Mutations,
-    ) -> Option<(Arc<dyn Destination>, Box<dyn Stall>)>;
+    /// looked at, until it is released. An adapter with a wire of its own holds up the bytes.
+    async fn open_stalling(&self, mutations: Mutations) -> (Arc<dyn Destination>, Box<dyn Stall>) {
+        held_up::hold_first_write(self.open(mutations).await)
+    }
 
-    /// A handle whose first write is committed, and whose answer is lost. `None` without the
-    /// ability.
-    async fn open_losing_answer(&self, mutations: Mutations) -> Option<Arc<dyn Destination>>;
+    /// A handle whose first write is committed, and whose answer is lost. An adapter with a wire
+    /// of its own cuts it.
+    async fn open_losing_answer(&self, mutations: Mutations) -> Arc<dyn Destination> {
+        held_up::lose_first_answer(self.open(mutations).await)
+    }
 
     /// The rows of a table, ascending by id.
     async fn rows(&self, table: &Table) -> Vec<StoredRow>;
@@ -94,7 +96,8 @@ pub trait Stall: Send + Sync {
     async fn release(&self);
 }
 
-/// What someone else did to the database.
+/// What someone else did to the database. The first two are for every kind, the others for those
+/// with a schema.
 #[derive(Clone, Debug)]
 pub enum Tamper {
     /// The row loses its version, as a row that was there before keepstep.

@@ -5,6 +5,7 @@
 //! feature `mutations`, [`mutation_is_caught`] proves that the cases notice a fault that is built
 //! into that very adapter.
 
+pub mod held_up;
 pub mod laboratory;
 pub mod outcome;
 pub mod scene;
