@@ -1,31 +1,47 @@
 # `make` lists the commands. Everything is built in the release profile, so that the C libraries are compiled once.
 CARGO_TEST = cargo test --release --locked --features mutations
+WITH_SERVICES = scripts/setup test && scripts/kafka fetch && $(CARGO_TEST) --no-run && scripts/with-services --kafka --postgres --
+SEEDS = 20000
+KILLS = 20
+FUZZ_SECONDS = 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt lint docs deny soak bench fuzz golden clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
-demo: ## a believable CRM into a SQLite database, no server needed; options: make demo DEMO='--help'
+demo: ## a believable CRM into a SQLite database, no server needed; options: make demo DEMO=--help
 	scripts/setup build && cargo run --release --locked -- demo $(DEMO)
 
-test: ## every test, against a Kafka and a PostgreSQL of its own; a part: make test TEST='--test it name'
-	scripts/setup test && scripts/kafka fetch && $(CARGO_TEST) --no-run && scripts/with-services --kafka --postgres -- $(CARGO_TEST) --no-fail-fast $(TEST)
+test: ## every test, with a Kafka and a PostgreSQL of its own; a part: make test TEST='--test it batch'
+	$(WITH_SERVICES) $(CARGO_TEST) --no-fail-fast $(TEST)
 
-check: fmt lint docs deny ## formatting, lints, the documentation's links, licences and sources of dependencies
+check: fmt lint docs deny ## format, lints, links of the documentation, licences and sources of dependencies
 
-fmt:
+fmt: ## is the code formatted? (cargo fmt formats it)
 	cargo fmt --check
 
-lint:
+lint: ## clippy, warnings are errors
 	cargo clippy --release --locked --all-targets --features mutations -- -D warnings
 
-docs:
+docs: ## the library's documentation, broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps
 
-deny:
+deny: ## licences, duplicates and sources of dependencies
 	scripts/setup deny && target/tools/bin/cargo-deny --locked check -D warnings licenses bans sources
+
+soak: ## many simulated worlds and many kills: make soak SEEDS=20000 KILLS=20
+	$(WITH_SERVICES) env KEEPSTEP_TEST_SEEDS=$(SEEDS) KEEPSTEP_TEST_KILLS=$(KILLS) $(CARGO_TEST) --no-fail-fast --test it --test services -- simulation kill
+
+bench: ## the whole path beside the database's own limit; a part: make bench BENCH=postgres-wide
+	scripts/setup test && scripts/kafka fetch && cargo bench --locked --bench '*' --no-run && scripts/with-services --kafka --postgres -- cargo bench --locked --bench '*' -- $(BENCH)
+
+fuzz: ## one decoder against random bytes, needs nightly Rust and cargo-fuzz: make fuzz TARGET=avro FUZZ_SECONDS=60
+	cargo +nightly fuzz run $(TARGET) -- -max_total_time=$(FUZZ_SECONDS)
+
+golden: ## writes anew what tests compare with: statements and generated documents; read the difference
+	KEEPSTEP_UPDATE_DOCUMENTS=1 $(CARGO_TEST) --lib --test it -- golden documents
 
 clean: ## removes what was built and fetched
 	cargo clean

@@ -39,3 +39,10 @@ fn the_example_settings_resolve() {
     let settings = settings.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(settings.profiles.len(), 2);
 }
+
+#[test]
+fn the_settings_of_the_compose_file_resolve() {
+    let settings = Settings::load(&root("examples/compose.toml"));
+    let settings = settings.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(settings.listen.map(|address| address.port()), Some(9187));
+}
