@@ -14,4 +14,5 @@ mod destination_conformance;
 mod documents;
 mod embedded_log;
 mod log_conformance;
+mod house;
 mod settings;
