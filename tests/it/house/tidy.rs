@@ -18,7 +18,7 @@ const WORDS: [(&str, &str); 5] = [
 ];
 
 /// Where one of these words is right: part of a file's path, and the identifier.
-const EXCEPTIONS: [(&str, &str); 12] = [
+const EXCEPTIONS: [(&str, &str); 15] = [
     // rdkafka's own word.
     ("src/log/kafka", "message"),
     // The column names of Data Export Service.
@@ -26,6 +26,9 @@ const EXCEPTIONS: [(&str, &str); 12] = [
     ("", "sink_modified_on"),
     // What a log tells a member of its group.
     ("", "group_event"),
+    ("src/log", "event"),
+    ("src/log", "events"),
+    ("src/pipeline", "event"),
     // Names of libraries.
     ("", "futures_sink"),
     ("src/destination/postgres", "sink"),
