@@ -11,6 +11,8 @@
 
 mod dashboards;
 mod destination_conformance;
+mod destination_memory;
+mod destination_sqlite;
 mod documents;
 mod embedded_log;
 mod log_conformance;

@@ -16,7 +16,7 @@ use crate::model::mutation::Mutations;
 mod apply;
 mod state;
 
-pub use state::{MemoryState, StoredRow, StoredTombstone};
+pub use state::{MemoryState, StoredCursor, StoredRow, StoredTombstone};
 
 /// A destination in memory. Clones share their state, as connections to one database do.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,11 @@ impl MemoryDestination {
     /// An empty destination.
     pub fn new(mutations: Mutations) -> Self {
         Self { state: Arc::default(), mutations }
+    }
+
+    /// A further handle on the same state, with a fault of its own.
+    pub fn with_mutations(&self, mutations: Mutations) -> Self {
+        Self { state: Arc::clone(&self.state), mutations }
     }
 
     /// A copy of all that is stored.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::destination::own_tables::{
+    Registration, StartedCursor, TableKey, checkpoint_lost, plan,
+};
 use crate::destination::{Activation, Trouble};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
@@ -9,6 +12,7 @@ use crate::model::checkpoint::{Checkpoint, Cursor, Fence, Fingerprint, LaneId, O
 use crate::model::position::NextOffset;
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
+use crate::model::table::Table;
 
 /// One row of a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,76 +30,58 @@ pub struct StoredTombstone {
     pub version: Option<Version>,
 }
 
-#[derive(Clone, Debug)]
-struct StoredCursor {
-    next: NextOffset,
-    owner: Option<OwnerToken>,
-    fingerprint: Option<Fingerprint>,
-}
-
+/// One cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Registration {
-    profile: ProfileId,
-    topic: String,
-    partitions: u32,
+pub struct StoredCursor {
+    /// The next offset.
+    pub next: NextOffset,
+    /// Who took it last.
+    pub owner: Option<OwnerToken>,
+    /// The last record before it.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Everything that the destination in memory stores.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryState {
-    cursors: BTreeMap<(LaneId, Scope), StoredCursor>,
-    registry: BTreeMap<(String, EntityName), Registration>,
+    registry: Vec<Registration>,
+    /// Cursors by lane and scope.
+    pub cursors: BTreeMap<(LaneId, Scope), StoredCursor>,
     /// Rows by table and record.
     pub rows: BTreeMap<(String, RecordId), StoredRow>,
     /// Tombstones by profile, entity and record.
     pub tombstones: BTreeMap<(ProfileId, EntityName, RecordId), StoredTombstone>,
 }
 
-fn refusal(what: String, code: &str, hint: &str) -> Trouble {
-    Trouble { what, code: code.into(), hint: hint.to_owned() }
+/// A table is known by its name, as in databases without schemas.
+fn table_key(table: &Table) -> TableKey {
+    TableKey { schema: String::new(), name: table.name.to_string() }
 }
 
 impl MemoryState {
     pub(super) fn activate(&mut self, activation: &Activation) -> Result<(), Trouble> {
-        let lane =
-            |topic_partition| LaneId { profile: activation.profile.clone(), topic_partition };
-        for entity in &activation.entities {
-            let table = entity.mapping.table.name.to_string();
-            let wanted = Registration {
-                profile: activation.profile.clone(),
-                topic: entity.topic.to_string(),
-                partitions: entity.partitions,
-            };
-            let key = (table.clone(), entity.mapping.entity.clone());
-            if self.registry.get(&key).is_some_and(|stored| *stored != wanted) {
-                return Err(refusal(
-                    format!("binding table {table}"),
-                    "table_bound",
-                    "It belongs to another profile, topic or partition count.",
-                ));
-            }
-            let newly_bound = self.registry.insert(key, wanted).is_none();
-            for (topic_partition, start) in &activation.starts {
-                let lane = lane(topic_partition.clone());
-                let all = self.cursors.get(&(lane.clone(), Scope::All)).map(|cursor| cursor.next);
-                if newly_bound
-                    && topic_partition.topic == entity.topic
-                    && all.is_some_and(|all| all > *start)
-                {
-                    let scope = Scope::Entity(entity.mapping.entity.clone());
-                    self.start(lane, scope, *start);
-                }
-            }
+        let profile = &activation.profile;
+        let mine = self.cursors.iter().filter(|((lane, _), _)| lane.profile == *profile);
+        let cursors: Vec<StartedCursor> = mine
+            .map(|((lane, scope), cursor)| StartedCursor {
+                topic_partition: lane.topic_partition.clone(),
+                scope: scope.clone(),
+                next: cursor.next,
+            })
+            .collect();
+        let plan = plan(activation, table_key, &self.registry, &cursors)?;
+        self.registry.retain(|line| plan.register.iter().all(|new| new.table != line.table));
+        self.registry.extend(plan.register);
+        for line in &mut self.registry {
+            line.active &= !plan.retire.contains(&line.table);
         }
-        for (topic_partition, start) in &activation.starts {
-            self.start(lane(topic_partition.clone()), Scope::All, *start);
+        for started in plan.start {
+            let topic_partition = started.topic_partition;
+            let lane = LaneId { profile: profile.clone(), topic_partition };
+            let cursor = StoredCursor { next: started.next, owner: None, fingerprint: None };
+            self.cursors.insert((lane, started.scope), cursor);
         }
         Ok(())
-    }
-
-    fn start(&mut self, lane: LaneId, scope: Scope, next: NextOffset) {
-        let cursor = StoredCursor { next, owner: None, fingerprint: None };
-        self.cursors.entry((lane, scope)).or_insert(cursor);
     }
 
     pub(super) fn take(&mut self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, Trouble> {
@@ -111,13 +97,7 @@ impl MemoryState {
                 cursors.push(Cursor { scope: scope.clone(), next, fingerprint });
             }
         }
-        Checkpoint::new(cursors).ok_or_else(|| {
-            refusal(
-                format!("taking lane {lane}"),
-                "checkpoint_missing",
-                "Its checkpoint was there and is gone: re-sync needed.",
-            )
-        })
+        Checkpoint::new(cursors).ok_or_else(|| checkpoint_lost(&lane.to_string()))
     }
 
     /// Whether every cursor of the fence stands where it must and is owned by its token.

@@ -2,12 +2,13 @@
 //!
 //! Written against the trait alone; what else a case needs of a database stands in
 //! [`laboratory`]. A destination joins with one laboratory and one line: [`conforms`]. With the
-//! feature `mutations`, [`mutation_is_caught`] proves that the cases notice a fault that is built
-//! into that very adapter.
+//! feature `mutations`, [`every_mutation_is_caught`] proves that the cases notice the faults that
+//! can be built into that very adapter.
 
 pub mod held_up;
 pub mod laboratory;
 pub mod outcome;
+pub mod printed;
 pub mod scene;
 
 mod basics;
@@ -16,6 +17,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+#[cfg(feature = "mutations")]
+use keepstep::model::mutation::Mutation;
 use keepstep::model::mutation::Mutations;
 
 use laboratory::{Abilities, Laboratory};
@@ -62,14 +65,28 @@ pub async fn conforms(laboratory: &dyn Laboratory) -> Vec<&'static str> {
     CASES.iter().filter(|case| !(case.applies)(&abilities)).map(|case| case.name).collect()
 }
 
-/// Panics if no case fails for an adapter with this fault built in.
+/// The faults that can be built into an adapter.
 #[cfg(feature = "mutations")]
-pub async fn mutation_is_caught(
-    laboratory: &dyn Laboratory,
-    mutation: keepstep::model::mutation::Mutation,
-) {
-    let failures = failures(laboratory, Mutations::with(mutation), 1).await;
-    assert!(!failures.is_empty(), "{} passes with {mutation:?} built in", laboratory.name());
+const MUTATIONS: &[Mutation] = &[
+    Mutation::FenceOff,
+    Mutation::TokenOnly,
+    Mutation::GuardOff,
+    Mutation::CheckpointBeforeWrite,
+    Mutation::CheckpointOutsideTransaction,
+    Mutation::PatchAsImage,
+    Mutation::TombstoneForgotten,
+];
+
+/// Panics with the list of faults that can be built into this adapter and make no case fail.
+#[cfg(feature = "mutations")]
+pub async fn every_mutation_is_caught(laboratory: &dyn Laboratory) {
+    let mut survivors = Vec::new();
+    for mutation in MUTATIONS {
+        if failures(laboratory, Mutations::with(*mutation), 1).await.is_empty() {
+            survivors.push(mutation);
+        }
+    }
+    assert!(survivors.is_empty(), "{} passes with {survivors:?} built in", laboratory.name());
 }
 
 /// What the cases found, until `most` of them failed.

@@ -1,0 +1,132 @@
+//! The destination in memory under the conformance suite.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use keepstep::destination::Destination;
+use keepstep::destination::memory::{MemoryDestination, MemoryState};
+use keepstep::model::checkpoint::LaneId;
+use keepstep::model::mutation::Mutations;
+use keepstep::model::profile::ProfileId;
+use keepstep::model::record::RecordId;
+use keepstep::model::table::Table;
+
+use crate::destination_conformance::laboratory::{
+    Abilities, Database, Laboratory, StoredCursor, StoredRow, StoredTombstone, Tamper,
+};
+use crate::destination_conformance::printed::printed;
+
+struct MemoryLaboratory;
+
+#[async_trait]
+impl Laboratory for MemoryLaboratory {
+    fn name(&self) -> &'static str {
+        "the destination in memory"
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            has_schema: false,
+            longest_name_bytes: usize::MAX,
+            names_ignore_case: false,
+            most_columns: None,
+        }
+    }
+
+    async fn new_database(&self) -> Arc<dyn Database> {
+        Arc::new(MemoryDatabase::default())
+    }
+}
+
+#[derive(Default)]
+struct MemoryDatabase {
+    destination: MemoryDestination,
+    kept: Mutex<MemoryState>,
+}
+
+impl MemoryDatabase {
+    fn change(&self, act: impl FnOnce(&mut MemoryState)) {
+        let mut state = self.destination.state();
+        act(&mut state);
+        self.destination.restore(state);
+    }
+}
+
+#[async_trait]
+impl Database for MemoryDatabase {
+    async fn open(&self, mutations: Mutations) -> Arc<dyn Destination> {
+        Arc::new(self.destination.with_mutations(mutations))
+    }
+
+    async fn rows(&self, table: &Table) -> Vec<StoredRow> {
+        let state = self.destination.state();
+        let mine = state.rows.iter().filter(|((name, _), _)| *name == table.name.as_str());
+        mine.map(|((_, id), row)| StoredRow {
+            id: *id,
+            // The twin has no sink columns.
+            created_ms: None,
+            modified_ms: None,
+            version: row.version.map(|version| version.0),
+            cells: table
+                .columns
+                .iter()
+                .map(|column| row.cells.get(column.name.as_str()).and_then(printed))
+                .collect(),
+        })
+        .collect()
+    }
+
+    async fn columns(&self, _table: &Table) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn tombstones(&self, profile: &ProfileId) -> Vec<StoredTombstone> {
+        let state = self.destination.state();
+        let mine = state.tombstones.iter().filter(|((of, ..), _)| of == profile);
+        mine.map(|((_, entity, record_id), tombstone)| StoredTombstone {
+            entity: entity.to_string(),
+            record_id: *record_id,
+            version: tombstone.version.map_or(0, |version| version.0),
+        })
+        .collect()
+    }
+
+    async fn cursors(&self, lane: &LaneId) -> Vec<StoredCursor> {
+        let state = self.destination.state();
+        let mine = state.cursors.iter().filter(|((of, _), _)| of == lane);
+        mine.map(|((_, scope), cursor)| StoredCursor {
+            entity: scope.as_str().to_owned(),
+            next: cursor.next.0,
+            owner: cursor.owner,
+            fingerprint: cursor.fingerprint,
+        })
+        .collect()
+    }
+
+    async fn back_up(&self) {
+        *self.kept.lock().unwrap() = self.destination.state();
+    }
+
+    async fn set_back(&self) {
+        self.destination.restore(self.kept.lock().unwrap().clone());
+    }
+
+    async fn tamper(&self, act: Tamper) {
+        match act {
+            Tamper::RowWithoutVersion(table, id) => self.change(|state| {
+                let rows: &mut BTreeMap<(String, RecordId), _> = &mut state.rows;
+                rows.get_mut(&(table.name.to_string(), id)).unwrap().version = None;
+            }),
+            Tamper::CheckpointLost(lane) => self.change(|state| {
+                state.cursors.retain(|(of, _), _| *of != lane);
+            }),
+            other => panic!("the twin has no schema for {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    crate::destination_conformance::conforms(&MemoryLaboratory).await;
+}
