@@ -7,3 +7,4 @@ pub mod destination;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod pipeline;

@@ -23,8 +23,8 @@ pub enum Mutation {
     PatchAsImage,
     /// A delete leaves no memory.
     TombstoneForgotten,
-    /// An unclear outcome is taken for a success.
-    UnclearIsSuccess,
+    /// A lane admits whatever it reads, whatever the budget says.
+    BudgetIgnored,
     /// A lane starts at the end of its partition instead of the destination's checkpoint.
     StartAtEnd,
 }
@@ -110,10 +110,10 @@ impl Mutations {
         false
     }
 
-    /// See `Mutation::UnclearIsSuccess`.
-    pub fn unclear_is_success(self) -> bool {
+    /// See `Mutation::BudgetIgnored`.
+    pub fn budget_ignored(self) -> bool {
         #[cfg(feature = "mutations")]
-        return self.active == Some(Mutation::UnclearIsSuccess);
+        return self.active == Some(Mutation::BudgetIgnored);
         #[cfg(not(feature = "mutations"))]
         false
     }

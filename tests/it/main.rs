@@ -18,3 +18,4 @@ mod embedded_log;
 mod log_conformance;
 mod house;
 mod settings;
+mod simulation;

@@ -120,6 +120,11 @@ impl MemoryState {
         }
     }
 
+    /// Whether an activation has bound this entity.
+    pub fn is_bound(&self, entity: &str) -> bool {
+        self.registry.keys().any(|(_, bound)| bound.as_str() == entity)
+    }
+
     /// Next offset of every lane and scope.
     pub fn checkpoints(&self) -> BTreeMap<(LaneId, Scope), NextOffset> {
         self.cursors.iter().map(|(key, cursor)| (key.clone(), cursor.next)).collect()

@@ -1,0 +1,100 @@
+//! Activation: binds a profile's tables and partitions before anything is read.
+
+use std::collections::BTreeMap;
+
+use super::PipelineParts;
+use crate::destination::{ActivatedEntity, Activation, DestinationError};
+use crate::log::{Log, LogError, TopicDescription};
+use crate::model::position::{NextOffset, Topic, TopicPartition};
+use crate::model::profile::{Profile, Start};
+
+/// Why a profile could not be activated.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The log could not be asked.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The destination could not be prepared.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// A topic is not there.
+    #[error("topic {0} is not there. Create it, or mend the profile's topic or entities")]
+    NoTopic(Topic),
+    /// A compacted topic may drop the older of two patches.
+    #[error(
+        "topic {0} is compacted, which may drop changes that a later one does not repeat. \
+         Use a topic with retention by time or size"
+    )]
+    Compacted(Topic),
+}
+
+impl ActivationError {
+    /// Whether it ends by itself.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Log(error) => error.retry,
+            Self::Destination(error) => matches!(error, DestinationError::Retry(_)),
+            Self::NoTopic(_) | Self::Compacted(_) => false,
+        }
+    }
+}
+
+/// What the profile needs of the destination, from what the log says of its topics.
+///
+/// # Errors
+/// If a topic is missing or compacted, or the log cannot be asked.
+pub async fn plan(parts: &PipelineParts) -> Result<Activation, ActivationError> {
+    let profile = &parts.profile;
+    let mut described: BTreeMap<Topic, TopicDescription> = BTreeMap::new();
+    for topic in profile.topics() {
+        let description = parts.log.describe(&topic).await?;
+        let description = description.ok_or_else(|| ActivationError::NoTopic(topic.clone()))?;
+        if description.compacted == Some(true) {
+            return Err(ActivationError::Compacted(topic));
+        }
+        described.insert(topic, description);
+    }
+    let mut entities = Vec::with_capacity(parts.mappings.len());
+    for mapping in &parts.mappings {
+        let entity = profile.entities.iter().find(|entity| entity.name == mapping.entity.as_str());
+        let Some(entity) = entity else { continue };
+        let partitions = described.get(&entity.topic).map_or(0, |topic| topic.partitions);
+        entities.push(ActivatedEntity {
+            mapping: mapping.clone(),
+            topic: entity.topic.clone(),
+            partitions,
+        });
+    }
+    let starts = starts(parts.log.as_ref(), profile, &described).await?;
+    Ok(Activation { profile: profile.id.clone(), entities, starts })
+}
+
+async fn starts(
+    log: &dyn Log,
+    profile: &Profile,
+    described: &BTreeMap<Topic, TopicDescription>,
+) -> Result<Vec<(TopicPartition, NextOffset)>, LogError> {
+    let mut starts = Vec::new();
+    for (topic, description) in described {
+        for partition in 0..description.partitions {
+            let topic_partition = TopicPartition::new(topic, partition);
+            let start = match profile.start {
+                Start::Earliest => log.bounds(&topic_partition).await?.start,
+                Start::Latest => log.bounds(&topic_partition).await?.end,
+                Start::Time(time_ms) => log.offset_for_time(&topic_partition, time_ms).await?,
+            };
+            starts.push((topic_partition, start));
+        }
+    }
+    Ok(starts)
+}
+
+/// Plans and activates; answers with the number of partitions of each topic.
+pub(super) async fn activate(
+    parts: &PipelineParts,
+) -> Result<BTreeMap<Topic, u32>, ActivationError> {
+    let activation = plan(parts).await?;
+    parts.destination.activate(&activation).await?;
+    let entities = activation.entities.into_iter();
+    Ok(entities.map(|entity| (entity.topic, entity.partitions)).collect())
+}

@@ -1,0 +1,105 @@
+//! A lane: one assigned partition, from its assignment to its end.
+//!
+//! A lane *takes* its checkpoint, checks that the log is still the one that the checkpoint speaks
+//! of, starts its feed there, and copies for one [`Tenure`]. After anything unclear the tenure ends
+//! and the lane takes again. Nothing is kept from one tenure to the next.
+
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::gap::{self, Gap};
+use super::intake::Intake;
+use super::status::{LaneReporter, LaneState};
+use super::tenure::{Tenure, TenureEnd};
+use super::writer::wait_or_closing;
+use super::{FIRST_WAIT, LONGEST_WAIT, PipelineParts};
+use crate::destination::DestinationError;
+use crate::log::{Bounds, Feed};
+use crate::metrics::RetryCause;
+use crate::model::backoff::Backoff;
+use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
+
+/// Why a lane ended.
+#[derive(Debug)]
+pub(super) enum LaneEnd {
+    /// Its partition was taken away.
+    Revoked,
+    /// It cannot go on; why, and what to do.
+    Stopped(String),
+}
+
+/// One assigned partition.
+pub(super) struct Lane {
+    pub(super) id: LaneId,
+    pub(super) feed: Box<dyn Feed>,
+    pub(super) parts: PipelineParts,
+    pub(super) closing: watch::Receiver<bool>,
+    pub(super) status: LaneReporter,
+    pub(super) rng: SmallRng,
+    pub(super) intake: Intake,
+}
+
+impl Lane {
+    /// Runs until the partition is taken away or the lane cannot go on.
+    pub(super) async fn run(mut self) -> LaneEnd {
+        loop {
+            let (token, checkpoint) = match self.take().await {
+                Ok(taken) => taken,
+                Err(end) => return end,
+            };
+            match Tenure::new(&mut self, token, checkpoint).run().await {
+                TenureEnd::Retake => tracing::info!(lane = %self.id, "taking the checkpoint again"),
+                TenureEnd::Revoked => return LaneEnd::Revoked,
+                TenureEnd::Stopped(reason) => return LaneEnd::Stopped(reason),
+            }
+        }
+    }
+
+    /// Takes the checkpoint and starts the feed there; waits for outages.
+    async fn take(&mut self) -> Result<(OwnerToken, Checkpoint), LaneEnd> {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            self.status.state(LaneState::Taking);
+            let token = OwnerToken(Uuid::from_u128(self.rng.random()));
+            let (cause, why) = match self.try_take(token).await {
+                Ok(Ok(checkpoint)) => return Ok((token, checkpoint)),
+                Ok(Err(gap)) => return Err(LaneEnd::Stopped(gap.to_string())),
+                Err(failed) => failed,
+            };
+            tracing::warn!(lane = %self.id, "{why}");
+            self.parts.metrics.count_retry(cause);
+            self.status.state(LaneState::Waiting(why));
+            let wait = backoff.next_wait(self.rng.random());
+            if wait_or_closing(&mut self.closing, wait).await {
+                return Err(LaneEnd::Revoked);
+            }
+        }
+    }
+
+    async fn try_take(
+        &mut self,
+        token: OwnerToken,
+    ) -> Result<Result<Checkpoint, Gap>, (RetryCause, String)> {
+        let log_error = |error: crate::log::LogError| (RetryCause::Log, error.to_string());
+        let checkpoint = self.parts.destination.take(&self.id, token).await;
+        let checkpoint = checkpoint.map_err(|error| match &error {
+            DestinationError::Retry(_) => (RetryCause::Destination, error.to_string()),
+            DestinationError::Fatal(_) => (RetryCause::Fatal, error.to_string()),
+        })?;
+        let (log, topic_partition) = (self.parts.log.as_ref(), &self.id.topic_partition);
+        let checked = gap::check(log, topic_partition, &checkpoint).await.map_err(log_error)?;
+        let Bounds { end, .. } = match checked {
+            Ok(bounds) => bounds,
+            Err(gap) => return Ok(Err(gap)),
+        };
+        let mut start = checkpoint.lowest();
+        if self.parts.mutations.start_at_end() {
+            start = end;
+        }
+        self.feed.start(start).await.map_err(log_error)?;
+        self.status.taken(checkpoint.lowest(), end);
+        Ok(Ok(checkpoint))
+    }
+}

@@ -1,0 +1,216 @@
+//! The oracle: a serial model of a few lines, and what must hold at every commit and at the end.
+//!
+//! It shares no code with batches, pipelines or destinations: it replays what was published, one
+//! change after the other, up to the checkpoint, and compares.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use keepstep::destination::memory::{MemoryDestination, MemoryState};
+use keepstep::model::cell::Cell;
+use keepstep::model::change::{Change, Image, Operation};
+use keepstep::model::checkpoint::{LaneId, Scope};
+use keepstep::model::position::NextOffset;
+use keepstep::model::record::{EntityName, RecordId};
+use keepstep::model::value::Value;
+
+use super::source::{ENTITIES, Published};
+
+/// One record, as the serial model has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Record {
+    row: Option<(i64, BTreeMap<String, String>)>,
+    tombstone: Option<i64>,
+}
+
+impl Record {
+    /// Promise G3, in ten lines.
+    fn apply(&mut self, change: &Change, versioned: bool) {
+        let version = change.version.map_or(0, |version| version.0);
+        let row_version = self.row.as_ref().map(|row| row.0);
+        let newer_than_row = !versioned || row_version.is_none_or(|row| version >= row);
+        match (change.operation, change.image) {
+            (Operation::Delete, _) if newer_than_row => {
+                self.row = None;
+                self.tombstone = self.tombstone.max(Some(version));
+            }
+            (Operation::Delete, _) => {}
+            (operation, Image::Full) => {
+                let after_delete = match versioned {
+                    true => Some(version) > self.tombstone,
+                    false => {
+                        operation == Operation::Create
+                            || self.row.is_some()
+                            || self.tombstone.is_none()
+                    }
+                };
+                if newer_than_row && after_delete {
+                    self.row = Some((version, texts(change)));
+                }
+            }
+            (_, Image::Patch) => {
+                if let Some(row) = &mut self.row
+                    && (!versioned || version > row.0)
+                {
+                    row.0 = version;
+                    row.1.extend(texts(change));
+                }
+            }
+        }
+        if let Some(row) = &mut self.row {
+            row.1.retain(|_, text| text != "null");
+        }
+    }
+}
+
+fn texts(change: &Change) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::Null => "null".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text.to_string(),
+        other => panic!("the source does not say {other:?}"),
+    };
+    change.attributes.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+fn stored_texts(entity: &str, cells: &BTreeMap<String, Cell>) -> BTreeMap<String, String> {
+    let text = |cell: &Cell| match cell {
+        Cell::Integer(number) => number.to_string(),
+        Cell::Text(text) => text.to_string(),
+        other => panic!("the world's tables do not hold {other:?}"),
+    };
+    let own_key = format!("{entity}id");
+    let cells = cells.iter().filter(|(name, _)| **name != own_key);
+    cells.map(|(name, cell)| (name.clone(), text(cell))).collect()
+}
+
+/// The serial model of one entity in one lane, up to its cursor.
+#[derive(Default)]
+struct Replay {
+    next: usize,
+    records: BTreeMap<RecordId, Record>,
+}
+
+impl Replay {
+    fn to(&mut self, next: usize, changes: &[Change], entity: &str, versioned: bool) {
+        if next < self.next {
+            // The destination fell back to an older state.
+            *self = Self::default();
+        }
+        for change in &changes[self.next..next] {
+            if change.entity.as_str() == entity {
+                self.records.entry(change.record_id).or_default().apply(change, versioned);
+            }
+        }
+        self.next = next;
+    }
+}
+
+pub(super) struct Oracle {
+    published: Published,
+    destination: MemoryDestination,
+    replays: Mutex<BTreeMap<(LaneId, &'static str), Replay>>,
+    problems: Arc<Mutex<Vec<String>>>,
+}
+
+impl Oracle {
+    pub(super) fn new(published: Published, destination: MemoryDestination) -> Self {
+        Self { published, destination, replays: Mutex::default(), problems: Arc::default() }
+    }
+
+    pub(super) fn published(&self) -> Published {
+        Arc::clone(&self.published)
+    }
+
+    pub(super) fn problem(&self, text: String) {
+        self.problems.lock().unwrap().push(text);
+    }
+
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.problems.lock().unwrap().clone()
+    }
+
+    /// G1–G4 at a commit: the tables hold exactly what the changes below the checkpoint say.
+    pub(super) fn check_lane(&self, lane: &LaneId) {
+        self.destination.look(|state| {
+            let cursors = state.checkpoints();
+            for (entity, versioned) in &ENTITIES[..3] {
+                if !state.is_bound(entity) {
+                    continue;
+                }
+                let own = cursors.get(&(lane.clone(), Scope::Entity(EntityName::new(entity))));
+                let Some(cursor) = own.or_else(|| cursors.get(&(lane.clone(), Scope::All))) else {
+                    continue;
+                };
+                self.compare(state, lane, entity, *versioned, *cursor);
+            }
+        });
+    }
+
+    fn compare(
+        &self,
+        state: &MemoryState,
+        lane: &LaneId,
+        entity: &'static str,
+        versioned: bool,
+        cursor: NextOffset,
+    ) {
+        let published = self.published.lock().unwrap();
+        let nothing = Vec::new();
+        let changes = published.get(&lane.topic_partition).unwrap_or(&nothing);
+        let mut replays = self.replays.lock().unwrap();
+        let replay = replays.entry((lane.clone(), entity)).or_default();
+        let next = usize::try_from(cursor.0).unwrap();
+        if next > changes.len() {
+            return self.problem(format!("{lane}: checkpoint {next} lies beyond the log"));
+        }
+        replay.to(next, changes, entity, versioned);
+        for (id, expected) in &replay.records {
+            let row = state.rows.get(&(entity.to_owned(), *id));
+            let row = row.map(|row| {
+                (row.version.map_or(0, |version| version.0), stored_texts(entity, &row.cells))
+            });
+            let tombstone =
+                state.tombstones.get(&(lane.profile.clone(), EntityName::new(entity), *id));
+            let tombstone = tombstone.map(|stone| stone.version.map_or(0, |version| version.0));
+            let found = Record { row, tombstone };
+            if found != *expected {
+                self.problem(format!(
+                    "{lane} at {next}: {entity} {id} is {}, and the changes below say {}",
+                    brief(&found),
+                    brief(expected)
+                ));
+            }
+        }
+        // Nothing that no change below the checkpoint made.
+        let of_lane = changes.iter().map(|change| change.record_id);
+        for id in of_lane.collect::<std::collections::BTreeSet<_>>() {
+            let stored = state.rows.contains_key(&(entity.to_owned(), id));
+            if stored && !replay.records.contains_key(&id) {
+                self.problem(format!("{lane} at {next}: {entity} {id} is there too early"));
+            }
+        }
+    }
+
+    /// Whether every lane of `partitions` is settled to the end of what was published.
+    pub(super) fn is_settled(&self, lanes: &[LaneId]) -> bool {
+        let published = self.published.lock().unwrap();
+        self.destination.look(|state| {
+            let cursors = state.checkpoints();
+            lanes.iter().all(|lane| {
+                let end = published.get(&lane.topic_partition).map_or(0, Vec::len) as i64;
+                let mut of_lane = cursors.iter().filter(|((of, _), _)| of == lane).peekable();
+                of_lane.peek().is_some() && of_lane.all(|(_, next)| next.0 == end)
+            })
+        })
+    }
+}
+
+fn brief(record: &Record) -> String {
+    let row = record.row.as_ref().map(|(version, texts)| {
+        let texts: Vec<String> =
+            texts.iter().map(|(name, text)| format!("{name}={:.8}", text)).collect();
+        format!("v{version} {}", texts.join(" "))
+    });
+    format!("[{} tombstone {:?}]", row.unwrap_or_else(|| "no row".to_owned()), record.tombstone)
+}

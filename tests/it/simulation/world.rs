@@ -1,0 +1,483 @@
+//! One world: its members, its faults, its end.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use keepstep::codec::DecoderSettings;
+use keepstep::destination::faulty::{Call, Fault, Faulty};
+use keepstep::destination::memory::MemoryDestination;
+use keepstep::log::Log;
+use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use keepstep::metrics::Metrics;
+use keepstep::model::batcher::BatchLimits;
+use keepstep::model::checkpoint::LaneId;
+use keepstep::model::mapping::UnknownAttribute;
+use keepstep::model::mutation::Mutations;
+use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
+use keepstep::pipeline::memory_budget::MemoryBudget;
+use keepstep::pipeline::status::{LaneState, StatusBoard};
+use keepstep::pipeline::{Pipeline, PipelineParts};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::oracle::Oracle;
+use super::source::{ENTITIES, Published, Source, mapping};
+
+/// How long things go wrong.
+const TROUBLE: Duration = Duration::from_secs(60);
+/// How long the world has to settle afterwards.
+const CALM: Duration = Duration::from_secs(3_600);
+/// The largest record that the source publishes, in memory, from above.
+const LARGEST_RECORD_BYTES: usize = 8 * 1_024;
+
+/// What happened in one or many worlds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    commits: u64,
+    fenced: u64,
+    unclear: u64,
+    late: u64,
+    refused: u64,
+    kills: u64,
+    zombies: u64,
+    leaves: u64,
+    fallbacks: u64,
+    redeliveries: u64,
+    added_entities: u64,
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.commits += other.commits;
+        self.fenced += other.fenced;
+        self.unclear += other.unclear;
+        self.late += other.late;
+        self.refused += other.refused;
+        self.kills += other.kills;
+        self.zombies += other.zombies;
+        self.leaves += other.leaves;
+        self.fallbacks += other.fallbacks;
+        self.redeliveries += other.redeliveries;
+        self.added_entities += other.added_entities;
+    }
+
+    pub(super) fn everything_happened(&self) -> bool {
+        [
+            self.commits,
+            self.fenced,
+            self.unclear,
+            self.late,
+            self.refused,
+            self.kills,
+            self.zombies,
+            self.leaves,
+            self.fallbacks,
+            self.redeliveries,
+            self.added_entities,
+        ]
+        .iter()
+        .all(|count| *count > 0)
+    }
+}
+
+pub(super) struct Outcome {
+    pub(super) problems: Vec<String>,
+    pub(super) trace: Vec<String>,
+    pub(super) seen: Seen,
+}
+
+/// What a seed decides before anything runs.
+pub(super) struct World {
+    seed: u64,
+    partitions: u32,
+    changes: usize,
+    limits: BatchLimits,
+    drain: Duration,
+    memory_bytes: usize,
+    fault_share: f64,
+    may_fall_back: bool,
+    /// Entities of the profile at first; the third comes later in some worlds.
+    entities: usize,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        Self {
+            seed,
+            partitions: rng.random_range(1..5),
+            changes: rng.random_range(50..400),
+            limits: BatchLimits {
+                changes: rng.random_range(1..60),
+                bytes: rng.random_range(500..60_000),
+                linger: Duration::from_millis(rng.random_range(0..200)),
+            },
+            drain: Duration::from_millis(rng.random_range(0..3_000)),
+            memory_bytes: rng.random_range(2_000..100_000),
+            fault_share: if rng.random_bool(0.9) { rng.random_range(0.0..0.5) } else { 0.0 },
+            may_fall_back: rng.random_bool(0.5),
+            entities: rng.random_range(2..4),
+        }
+    }
+}
+
+/// What the parts of a running world share.
+struct Stage {
+    world: World,
+    log: EmbeddedLog,
+    memory: MemoryDestination,
+    destination: Arc<dyn keepstep::destination::Destination>,
+    oracle: Arc<Oracle>,
+    trouble: Arc<AtomicBool>,
+    clock: keepstep::pipeline::Clock,
+    trace: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Seen>>,
+    topic: Topic,
+    mutations: Mutations,
+    next_seed: AtomicU64,
+}
+
+/// One keepstep process.
+struct Process {
+    name: String,
+    stop: watch::Sender<bool>,
+    pipeline: JoinHandle<()>,
+    status: Arc<StatusBoard>,
+}
+
+pub(super) fn run(world: World, mutations: Mutations) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async move { Stage::new(world, mutations).play().await })
+}
+
+fn fault_script(
+    seed: u64,
+    share: f64,
+    trouble: Arc<AtomicBool>,
+    seen: Arc<Mutex<Seen>>,
+) -> impl FnMut(Call) -> Fault + Send {
+    let mut rng = SmallRng::seed_from_u64(seed ^ 0xfa17);
+    move |call| {
+        if !trouble.load(Ordering::Relaxed) || !rng.random_bool(share) {
+            return Fault::None;
+        }
+        let mut seen = seen.lock().unwrap();
+        let time = Duration::from_millis(rng.random_range(1..20_000));
+        match rng.random_range(0..4) {
+            0 => {
+                seen.refused += 1;
+                Fault::Refuse
+            }
+            1 => {
+                seen.unclear += 1;
+                Fault::LoseAnswer
+            }
+            2 => Fault::Slow(time),
+            _ if call == Call::Write => {
+                seen.late += 1;
+                Fault::ArriveLate(time)
+            }
+            _ => Fault::None,
+        }
+    }
+}
+
+impl Stage {
+    fn new(world: World, mutations: Mutations) -> Self {
+        let started = Instant::now();
+        let clock: keepstep::pipeline::Clock =
+            Arc::new(move || started.elapsed().as_millis() as i64 + 1_700_000_000_000);
+        let log = EmbeddedLog::in_memory(EmbeddedSettings::new(Arc::clone(&clock)));
+        let memory = MemoryDestination::new(mutations);
+        let published: Published = Arc::default();
+        let oracle = Arc::new(Oracle::new(Arc::clone(&published), memory.clone()));
+        let trouble = Arc::new(AtomicBool::new(true));
+        let trace: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let script =
+            fault_script(world.seed, world.fault_share, Arc::clone(&trouble), Arc::clone(&seen));
+        let observer = {
+            let (oracle, trace, seen) =
+                (Arc::clone(&oracle), Arc::clone(&trace), Arc::clone(&seen));
+            Arc::new(move |fence: &keepstep::model::checkpoint::Fence, result: &Result<_, _>| {
+                let moves: Vec<String> = fence
+                    .moves
+                    .iter()
+                    .map(|step| format!("{}:{}→{}", step.scope.as_str(), step.from, step.to))
+                    .collect();
+                let outcome = match result {
+                    Ok(_) => "written".to_owned(),
+                    Err(error) => format!("{error}"),
+                };
+                let at_ms = started.elapsed().as_millis();
+                trace.lock().unwrap().push(format!("{at_ms} {} {moves:?} {outcome}", fence.lane));
+                let mut seen = seen.lock().unwrap();
+                match result {
+                    Ok(_) => seen.commits += 1,
+                    Err(_) => seen.fenced += 1,
+                }
+                drop(seen);
+                oracle.check_lane(&fence.lane);
+            })
+        };
+        let destination =
+            Faulty::new(Arc::new(memory.clone()), Box::new(script), observer, mutations);
+        let next_seed = AtomicU64::new(world.seed.wrapping_mul(1_000));
+        Self {
+            world,
+            log,
+            memory,
+            destination: Arc::new(destination),
+            oracle,
+            trouble,
+            clock,
+            trace,
+            seen,
+            topic: Topic::new("crm.org"),
+            mutations,
+            next_seed,
+        }
+    }
+
+    async fn play(self) -> Outcome {
+        let stage = Arc::new(self);
+        stage.log.create_topic(&stage.topic, stage.world.partitions, false).await.unwrap();
+        let source = Source::new(
+            stage.world.seed ^ 0x5093,
+            stage.topic.clone(),
+            stage.world.partitions,
+            stage.oracle.published(),
+        );
+        let log: Arc<dyn Log> = Arc::new(stage.log.clone());
+        let publishing = tokio::spawn(source.publish(log, stage.world.changes));
+        let mut processes = stage.trouble().await;
+        publishing.await.unwrap();
+        stage.calm(&mut processes).await;
+        for process in processes {
+            process.pipeline.abort();
+            // Aborted on purpose.
+            drop(process.pipeline.await);
+        }
+        Outcome {
+            problems: stage.oracle.problems(),
+            trace: stage.trace.lock().unwrap().clone(),
+            seen: stage.seen.lock().unwrap().clone(),
+        }
+    }
+
+    fn tell(&self, what: String) {
+        self.trace.lock().unwrap().push(what);
+    }
+
+    /// The time in which everything goes wrong.
+    async fn trouble(self: &Arc<Self>) -> Vec<Process> {
+        let mut rng = SmallRng::seed_from_u64(self.world.seed ^ 0xc4a0);
+        let mut processes = vec![self.start("p0", self.world.entities)];
+        let mut entities = self.world.entities;
+        let mut fallbacks = Vec::new();
+        let mut zombies: Vec<String> = Vec::new();
+        let group = profile_id().group_id();
+        let end = Instant::now() + TROUBLE;
+        let mut count = 1;
+        while Instant::now() < end {
+            sleep(Duration::from_millis(rng.random_range(100..8_000))).await;
+            let chosen = rng.random_range(0..processes.len().max(1));
+            let mut seen = self.seen.lock().unwrap();
+            match rng.random_range(0..100) {
+                0..30 if processes.len() < 3 => {
+                    processes.push(self.start(&format!("p{count}"), entities));
+                    count += 1;
+                }
+                30..42 if !processes.is_empty() => {
+                    seen.kills += 1;
+                    let process = processes.swap_remove(chosen);
+                    self.tell(format!("kill {}", process.name));
+                    process.pipeline.abort();
+                }
+                42..52 if !processes.is_empty() => {
+                    seen.leaves += 1;
+                    self.tell(format!("stop {}", processes[chosen].name));
+                    processes.swap_remove(chosen).stop.send_replace(true);
+                }
+                52..70 if !processes.is_empty() => {
+                    let prefix = format!("{}-", processes[chosen].name);
+                    let members = self.log.members(&group);
+                    if let Some(member) = members.iter().find(|id| id.starts_with(&prefix)) {
+                        seen.zombies += 1;
+                        self.tell(format!("zombie {member}"));
+                        self.log.expire_member(&group, member);
+                        zombies.push(member.clone());
+                        if rng.random_bool(0.5) {
+                            let (log, member, group) =
+                                (self.log.clone(), member.clone(), group.clone());
+                            let after = Duration::from_millis(rng.random_range(0..20_000));
+                            tokio::spawn(async move {
+                                sleep(after).await;
+                                log.tell_lost(&group, &member);
+                            });
+                        }
+                    }
+                }
+                70..78 if self.world.may_fall_back => {
+                    // A replica that lags a little takes over.
+                    seen.fallbacks += 1;
+                    let (older, lag_ms) = (self.memory.state(), rng.random_range(1..6_000));
+                    let stage = Arc::clone(self);
+                    fallbacks.push(tokio::spawn(async move {
+                        sleep(Duration::from_millis(lag_ms)).await;
+                        stage.tell("the destination falls back".to_owned());
+                        stage.memory.restore(older);
+                    }));
+                }
+                78..86 => {
+                    seen.redeliveries += 1;
+                    let partition = rng.random_range(0..self.world.partitions);
+                    let topic_partition = TopicPartition::new(&self.topic, partition);
+                    self.log.redeliver(&topic_partition, NextOffset(rng.random_range(0..30)));
+                }
+                86..90 if entities < 3 && !self.world.may_fall_back => {
+                    // The profile gets another entity: everybody is started anew with it.
+                    seen.added_entities += 1;
+                    entities = 3;
+                    self.tell("an entity is added".to_owned());
+                    for process in processes.drain(..) {
+                        process.stop.send_replace(true);
+                    }
+                    drop(seen);
+                    sleep(Duration::from_secs(25)).await;
+                    processes.push(self.start(&format!("p{count}"), entities));
+                    count += 1;
+                }
+                _ => {}
+            }
+        }
+        for fallback in fallbacks {
+            fallback.await.unwrap();
+        }
+        // Every zombie hears of it in the end.
+        for member in zombies {
+            self.log.tell_lost(&group, &member);
+        }
+        if entities < 3 && processes.is_empty() {
+            processes.push(self.start(&format!("p{count}"), entities));
+        } else if processes.is_empty() {
+            processes.push(self.start(&format!("p{count}"), 3));
+        }
+        processes
+    }
+
+    /// Faults stop; everything must settle, stay true, and stay true when late requests arrive.
+    async fn calm(&self, processes: &mut [Process]) {
+        self.trouble.store(false, Ordering::Relaxed);
+        self.tell("calm".to_owned());
+        let lanes = self.lanes();
+        let end = Instant::now() + CALM;
+        while !self.oracle.is_settled(&lanes) {
+            if Instant::now() > end {
+                let states: Vec<_> =
+                    processes.iter().map(|process| process.status.lanes()).collect();
+                return self.oracle.problem(format!("not settled in an hour: {states:?}"));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        sleep(Duration::from_secs(40)).await;
+        for lane in &lanes {
+            self.oracle.check_lane(lane);
+        }
+        if !self.oracle.is_settled(&lanes) {
+            self.oracle.problem("a late request moved a checkpoint back".to_owned());
+        }
+        for process in processes {
+            for (partition, lane) in process.status.lanes() {
+                if let LaneState::Stopped(reason) = lane.state {
+                    self.oracle.problem(format!("{partition} stopped: {reason}"));
+                }
+            }
+        }
+    }
+
+    fn lanes(&self) -> Vec<LaneId> {
+        (0..self.world.partitions)
+            .map(|partition| LaneId {
+                profile: profile_id(),
+                topic_partition: TopicPartition::new(&self.topic, partition),
+            })
+            .collect()
+    }
+
+    fn start(self: &Arc<Self>, name: &str, entities: usize) -> Process {
+        self.tell(format!("start {name} with {entities} entities"));
+        let seed = self.next_seed.fetch_add(1, Ordering::Relaxed);
+        let names = || ENTITIES[..entities].iter();
+        let profile = Profile {
+            id: profile_id(),
+            name: "simulated".to_owned(),
+            schema: "dbo".into(),
+            prefix: None,
+            entities: names()
+                .map(|(name, versioned)| ProfileEntity {
+                    name: (*name).into(),
+                    versioned: *versioned,
+                    topic: self.topic.clone(),
+                })
+                .collect(),
+            unknown_attributes: UnknownAttribute::Stop,
+            start: Start::Earliest,
+            batch: self.world.limits,
+            drain: self.world.drain,
+        };
+        let metrics = Metrics::new().unwrap();
+        let status: Arc<StatusBoard> = Arc::default();
+        let budget = MemoryBudget::new(self.world.memory_bytes);
+        let parts = PipelineParts {
+            profile: Arc::new(profile),
+            mappings: names().map(|(name, versioned)| mapping(name, *versioned)).collect(),
+            decoder: Arc::new(DecoderSettings::default()),
+            log: Arc::new(self.log.client(name)),
+            destination: Arc::clone(&self.destination),
+            budget: Arc::clone(&budget),
+            status: Arc::clone(&status),
+            metrics: Arc::new(metrics.profile("sim", names().map(|(name, _)| *name))),
+            clock: Arc::clone(&self.clock),
+            seed,
+            mutations: self.mutations,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let oracle = Arc::clone(&self.oracle);
+        let most = self.world.memory_bytes + self.world.partitions as usize * LARGEST_RECORD_BYTES;
+        let label = name.to_owned();
+        let pipeline = tokio::spawn(async move {
+            let watching = async {
+                // G9: never more than the budget and one record per lane.
+                loop {
+                    if budget.used_bytes() > most {
+                        oracle.problem(format!("{label} holds {} bytes", budget.used_bytes()));
+                    }
+                    sleep(Duration::from_millis(37)).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = Pipeline::new(parts).run(stopped) => {
+                    if let Err(error) = ended {
+                        oracle.problem(format!("{label} ended: {error}"));
+                    }
+                }
+                () = watching => {}
+            }
+        });
+        Process { name: name.to_owned(), stop, pipeline, status }
+    }
+}
+
+fn profile_id() -> ProfileId {
+    ProfileId::new("sim").unwrap()
+}
