@@ -122,7 +122,7 @@ impl MemoryState {
 
     /// Whether an activation has bound this entity.
     pub fn is_bound(&self, entity: &str) -> bool {
-        self.registry.keys().any(|(_, bound)| bound.as_str() == entity)
+        self.registry.iter().any(|bound| bound.entity.as_str() == entity)
     }
 
     /// Next offset of every lane and scope.
