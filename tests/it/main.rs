@@ -15,7 +15,7 @@ mod destination_memory;
 mod destination_sqlite;
 mod documents;
 mod embedded_log;
-mod log_conformance;
 mod house;
+mod log_conformance;
 mod settings;
 mod simulation;

@@ -6,6 +6,7 @@ use keepstep::app::settings::Settings;
 use keepstep::app::settings::destination::DatabaseSettings;
 use keepstep::app::settings::log::LogSettings;
 use keepstep::app::settings::mistake::{Mistake, Mistakes};
+use keepstep::destination::sqlite::Durability;
 use keepstep::model::profile::Start;
 
 const BASE: &str = r#"
@@ -74,9 +75,12 @@ fn what_is_not_written_has_its_default() {
 fn relative_paths_begin_at_the_file() {
     let settings = read(BASE).unwrap();
     let directory = PathBuf::from("/etc/keepstep/log");
-    assert_eq!(settings.log, LogSettings::Embedded { directory });
+    assert_eq!(settings.log, LogSettings::Embedded { directory, partitions: 4 });
     let path = PathBuf::from("/etc/keepstep/crm.sqlite");
-    assert_eq!(settings.destinations["file"].database, DatabaseSettings::Sqlite { path });
+    assert_eq!(
+        settings.destinations["file"].database,
+        DatabaseSettings::Sqlite { path, durability: Durability::Normal }
+    );
     assert_eq!(settings.profiles[0].definitions, [PathBuf::from("/etc/keepstep/definitions")]);
 }
 
@@ -103,12 +107,14 @@ fn numbers_end_at_their_borders() {
             assert_eq!(mistake, expected);
         }
     }
-    for (table, key, low, high) in
-        [("limits", "memory_mb", 16, 65_536), ("destination.x", "connections", 1, 64)]
-    {
+    for (table, key, low, high) in [
+        ("limits", "memory_mb", 16, 65_536),
+        ("destination.x", "connections", 1, 64),
+        ("notifications", "max_bytes", 1_024, 16_777_216),
+    ] {
         let table = match table {
-            "limits" => "[limits]".to_owned(),
-            other => format!("[{other}]\nkind = \"sqlite\"\npath = \"x\""),
+            "destination.x" => format!("[{table}]\nkind = \"sqlite\"\npath = \"x\""),
+            other => format!("[{other}]"),
         };
         for (number, valid) in [(low - 1, false), (low, true), (high, true), (high + 1, false)] {
             let settings = with(&format!("{table}\n{key} = {number}"));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading};
 use super::secret::SecretReference;
+use crate::destination::sqlite::Durability;
 
 const HEADING: (&str, &str) = (
     "[destination.<name>]",
@@ -35,6 +36,8 @@ pub enum DatabaseSettings {
     Sqlite {
         /// The file.
         path: PathBuf,
+        /// Whether a commit survives a power cut.
+        durability: Durability,
     },
 }
 
@@ -95,6 +98,13 @@ pub(super) fn read(
         "a path",
         "For SQLite: the file. Relative paths begin at the settings file.",
     ));
+    let durability = table.choice(
+        "durability",
+        &[("normal", Durability::Normal), ("full", Durability::Full)],
+        Some("normal"),
+        "For SQLite: with `normal` a power cut may take back the last commits, whole ones only, \
+         which are then written again from the log; `full` syncs the disk at every commit.",
+    );
     let connections = table.whole(
         "connections",
         1..=64,
@@ -105,7 +115,7 @@ pub(super) fn read(
     table.finish();
     let database = match kind? {
         Kind::Postgres => DatabaseSettings::Postgres { url: url?, certificate_authorities: ca },
-        Kind::Sqlite => DatabaseSettings::Sqlite { path: path? },
+        Kind::Sqlite => DatabaseSettings::Sqlite { path: path?, durability: durability? },
     };
     Some(DestinationSettings { database, connections: usize::try_from(connections).ok()? })
 }
@@ -115,7 +125,7 @@ fn check_kind(table: &mut TableReader<'_, '_>, kind: Option<Kind>) {
         return;
     };
     let (word, needed, foreign): (_, _, &[&str]) = match kind {
-        Kind::Postgres => ("postgres", "url", &["path"]),
+        Kind::Postgres => ("postgres", "url", &["path", "durability"]),
         Kind::Sqlite => ("sqlite", "path", &["url", "ca"]),
     };
     if !table.is_set(needed) {

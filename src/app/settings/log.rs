@@ -40,6 +40,8 @@ pub enum LogSettings {
     Embedded {
         /// The folder.
         directory: PathBuf,
+        /// Number of partitions of a topic that is made because it is not there.
+        partitions: u32,
     },
 }
 
@@ -104,6 +106,13 @@ pub(super) fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<Lo
         "a path",
         "The folder of the embedded log. Relative paths begin at the settings file.",
     ));
+    let partitions = table.whole(
+        "partitions",
+        1..=256,
+        4,
+        "For the embedded log: number of partitions of a topic that `produce`, `relay` or `run` \
+         make because it is not there. It never changes afterwards.",
+    );
     let brokers = read_brokers(&mut table);
     let security = table.choice(
         "security",
@@ -127,7 +136,10 @@ pub(super) fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<Lo
     table.finish();
     let properties = read_properties(reading, properties);
     match kind? {
-        Kind::Embedded => Some(LogSettings::Embedded { directory: directory? }),
+        Kind::Embedded => Some(LogSettings::Embedded {
+            directory: directory?,
+            partitions: u32::try_from(partitions).ok()?,
+        }),
         Kind::Kafka => Some(LogSettings::Kafka(Box::new(KafkaBrokers {
             brokers: brokers?,
             security: security?,
@@ -197,7 +209,7 @@ fn check_kind(table: &mut TableReader<'_, '_>, kind: Option<Kind>) {
         return;
     };
     let foreign: &[&str] = match kind {
-        Kind::Kafka => &["dir"],
+        Kind::Kafka => &["dir", "partitions"],
         Kind::Embedded => {
             &["brokers", "security", "ca", "sasl_mechanism", "sasl_user", "sasl_password"]
         }

@@ -15,6 +15,7 @@ use toml::de::DeTable;
 use self::destination::{DatabaseSettings, DestinationSettings};
 use self::log::LogSettings;
 use self::mistake::{Mistake, Mistakes};
+use self::notifications::NotificationSettings;
 use self::process::TelemetrySettings;
 use self::profile::ProfileSettings;
 use self::reader::TableReader;
@@ -25,6 +26,7 @@ pub mod destination;
 mod entity;
 pub mod log;
 pub mod mistake;
+pub mod notifications;
 pub mod process;
 pub mod profile;
 mod reader;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub destinations: BTreeMap<String, DestinationSettings>,
     /// The profiles, in the order of the file. May be empty: some commands need none.
     pub profiles: Vec<ProfileSettings>,
+    /// How notifications are read.
+    pub notifications: NotificationSettings,
     /// Bytes of changes that may be held in memory.
     pub memory_bytes: u64,
     /// Where the HTTP server listens, unless it is off.
@@ -113,7 +117,7 @@ impl Settings {
             }
         };
         match &mut self.log {
-            LogSettings::Embedded { directory } => begin(directory),
+            LogSettings::Embedded { directory, .. } => begin(directory),
             LogSettings::Kafka(kafka) => {
                 kafka.certificate_authorities.iter_mut().for_each(begin);
                 kafka.sasl.iter_mut().for_each(|sasl| begin_secret(&mut sasl.password));
@@ -121,13 +125,14 @@ impl Settings {
         }
         for destination in self.destinations.values_mut() {
             match &mut destination.database {
-                DatabaseSettings::Sqlite { path } => begin(path),
+                DatabaseSettings::Sqlite { path, .. } => begin(path),
                 DatabaseSettings::Postgres { url, certificate_authorities } => {
                     begin_secret(url);
                     certificate_authorities.iter_mut().for_each(begin);
                 }
             }
         }
+        self.notifications.schemas.iter_mut().for_each(|(_, path)| begin(path));
         for profile in &mut self.profiles {
             profile.definitions.iter_mut().for_each(begin);
         }
@@ -139,12 +144,14 @@ fn read_document(reading: &mut Reading, document: Found<'_>) -> Option<Settings>
     let log_table = root.table("log");
     let destination_tables = root.table("destination");
     let profile_tables = root.tables("profile");
+    let notifications_table = root.table("notifications");
     let limits_table = root.table("limits");
     let http_table = root.table("http");
     let telemetry_table = root.table("telemetry");
     root.finish();
     let log = log::read(reading, log_table);
     let destinations = destination::read_all(reading, destination_tables);
+    let notifications = notifications::read(reading, notifications_table);
     let memory_bytes = process::read_limits(reading, limits_table);
     let listen = process::read_http(reading, http_table);
     let telemetry = process::read_telemetry(reading, telemetry_table);
@@ -167,6 +174,7 @@ fn read_document(reading: &mut Reading, document: Found<'_>) -> Option<Settings>
             .map(|(name, settings)| settings.map(|settings| (name, settings)))
             .collect::<Option<_>>()?,
         profiles: profiles.into_iter().collect::<Option<_>>()?,
+        notifications: notifications?,
         memory_bytes,
         listen,
         telemetry: telemetry?,

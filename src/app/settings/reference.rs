@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::reading::{Fallback, Reading, Section, TextOrTable};
-use super::{destination, entity, log, process, profile};
+use super::{destination, entity, log, notifications, process, profile};
 
 /// Every table of the settings file with its keys, as Markdown.
 pub fn settings_reference() -> String {
@@ -32,6 +32,7 @@ fn sections() -> Vec<Section> {
     let defaults = entity::Defaults { versioned: true, template: None };
     let item = TextOrTable::Table(super::Found { line: 1, table: toml::de::DeTable::default() });
     entity::read_all(&mut reading, "", vec![item], defaults);
+    notifications::read(&mut reading, None);
     process::read_limits(&mut reading, None);
     process::read_http(&mut reading, None);
     process::read_telemetry(&mut reading, None);
