@@ -36,11 +36,7 @@ pub struct LogRecord {
 impl LogRecord {
     /// Bytes of key, payload and headers.
     pub fn size_bytes(&self) -> usize {
-        let headers: usize =
-            self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.key.as_ref().map_or(0, Bytes::len)
-            + self.payload.as_ref().map_or(0, Bytes::len)
-            + headers
+        content_bytes(self.key.as_ref(), self.payload.as_ref(), &self.headers)
     }
 }
 
@@ -57,6 +53,22 @@ pub struct NewRecord {
     pub headers: Vec<(CompactString, Bytes)>,
     /// Time, ms since 1970; by default the log's clock.
     pub timestamp_ms: Option<i64>,
+}
+
+impl NewRecord {
+    /// Bytes of key, payload and headers.
+    pub fn size_bytes(&self) -> usize {
+        content_bytes(self.key.as_ref(), self.payload.as_ref(), &self.headers)
+    }
+}
+
+fn content_bytes(
+    key: Option<&Bytes>,
+    payload: Option<&Bytes>,
+    headers: &[(CompactString, Bytes)],
+) -> usize {
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    key.map_or(0, Bytes::len) + payload.map_or(0, Bytes::len) + headers
 }
 
 /// Several records of one partition, in order.

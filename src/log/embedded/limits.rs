@@ -14,7 +14,7 @@ pub const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
 /// Most partitions of a topic.
 pub const MAX_PARTITIONS: u32 = 1024;
 /// Most topics of a log.
-pub const MAX_TOPICS: usize = 4096;
+pub const MAX_TOPICS: u32 = 4096;
 /// Most characters of a topic's name; letters, digits, dot, underscore and hyphen, as in Kafka.
 pub const MAX_TOPIC_NAME: usize = 249;
 /// Most records that a feed hands out at once.
@@ -51,7 +51,7 @@ pub(super) fn check_topic(topic: &Topic, partitions: u32) -> Result<(), LogError
 pub(super) fn check_records(topic: &Topic, records: &[NewRecord]) -> Result<(), LogError> {
     let mut total = 0;
     for (index, record) in records.iter().enumerate() {
-        let bytes = size_bytes(record);
+        let bytes = record.size_bytes();
         let what = || format!("appending record {index} of {} to {topic}", records.len());
         if bytes > MAX_RECORD_BYTES {
             let hint = format!("It has {bytes} bytes; a record has at most {MAX_RECORD_BYTES}");
@@ -74,14 +74,6 @@ pub(super) fn check_records(topic: &Topic, records: &[NewRecord]) -> Result<(), 
         return Err(refusal(what, "APPEND_TOO_LARGE", hint));
     }
     Ok(())
-}
-
-/// Bytes of key, payload and headers.
-fn size_bytes(record: &NewRecord) -> usize {
-    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    record.key.as_ref().map_or(0, bytes::Bytes::len)
-        + record.payload.as_ref().map_or(0, bytes::Bytes::len)
-        + headers
 }
 
 /// The partition that a record goes to: the one it names, else that of its key, else `spread`
@@ -111,6 +103,29 @@ pub(super) fn no_such_partition(topic_partition: &TopicPartition) -> LogError {
         format!("partition {topic_partition}"),
         "UNKNOWN_PARTITION",
         "Correct topic or partition; the topic may not exist or have fewer partitions",
+    )
+}
+
+/// A topic of that name is there already, and it is not the same.
+pub(super) fn exists_otherwise(topic: &Topic) -> LogError {
+    refusal(
+        format!("creating topic {topic}"),
+        "TOPIC_EXISTS",
+        "It exists with another number of partitions or another clean-up policy; use it as it is, \
+         or choose another name",
+    )
+}
+
+pub(super) fn too_many_topics(topic: &Topic) -> LogError {
+    let hint = format!("A log has at most {MAX_TOPICS} topics");
+    refusal(format!("creating topic {topic}"), "TOO_MANY_TOPICS", hint)
+}
+
+pub(super) fn fewer_partitions(topic: &Topic) -> LogError {
+    refusal(
+        format!("adding partitions to topic {topic}"),
+        "INVALID_PARTITIONS",
+        "It has more partitions than that already; they can only become more",
     )
 }
 

@@ -1,9 +1,12 @@
 //! The embedded log: a partitioned log in this process, in memory or on disk.
 //!
-//! In memory it is for tests and the simulation: without threads and clock of its own, the same
-//! calls under paused time give the same run. It promises what [`crate::log`] asks of every log.
-//! Its groups live in this process only.
+//! On disk it is the log of a one-machine installation and of the demo: one SQLite file, one
+//! consuming process, any number of appending ones. In memory it is for tests and the simulation:
+//! without threads and clock of its own, the same calls under paused time give the same run. It
+//! promises what [`crate::log`] asks of every log. Its groups live in one process only, and what
+//! lies in one of its partitions is never changed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +15,7 @@ use async_trait::async_trait;
 
 use self::board::Board;
 use self::coordinator::Coordinator;
+use self::disk::DiskStore;
 use self::limits::{check_records, check_topic, place};
 use self::member::EmbeddedMember;
 use self::store::{Alteration, PlacedRecord, Read, ReadLimits, Store};
@@ -22,11 +26,13 @@ use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 mod assignment;
 mod board;
 mod coordinator;
+mod disk;
 mod feed;
 mod group;
 mod hooks;
 pub mod limits;
 mod member;
+mod record_batch;
 mod store;
 mod store_memory;
 mod tenure;
@@ -61,12 +67,39 @@ pub struct EmbeddedSettings {
     pub session_timeout: Duration,
     /// What is dropped by itself.
     pub retention: Retention,
+    /// What an append on disk survives.
+    pub durability: Durability,
+}
+
+/// What an acknowledged append on disk survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process at any instant. A loss of power may take the last appends with it,
+    /// never what came before them (SQLite's `synchronous=NORMAL`).
+    #[default]
+    Normal,
+    /// The loss of power too; each append waits for the disk (`synchronous=FULL`).
+    Full,
+}
+
+/// What a log on disk is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// To join groups, and all else. Only one process at a time can.
+    Consume,
+    /// To append and to read at positions, beside any other process.
+    Append,
 }
 
 impl EmbeddedSettings {
     /// The defaults, with this clock: 10 s to give partitions back, nothing dropped.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, session_timeout: Duration::from_secs(10), retention: Retention::default() }
+        Self {
+            clock,
+            session_timeout: Duration::from_secs(10),
+            retention: Retention::default(),
+            durability: Durability::default(),
+        }
     }
 }
 
@@ -76,6 +109,8 @@ struct Shared {
     board: Arc<Board>,
     coordinator: Arc<Coordinator>,
     clock: Clock,
+    /// Whether members may join here.
+    mode: OpenMode,
     /// Records without key and partition so far; they are spread evenly.
     keyless: AtomicU64,
 }
@@ -93,16 +128,45 @@ impl EmbeddedLog {
         let board = Arc::<Board>::default();
         let clock = Arc::clone(&settings.clock);
         let store = MemoryStore::new(Arc::clone(&board), clock, settings.retention);
-        Self::over(Arc::new(store), board, settings)
+        Self::over(Arc::new(store), board, OpenMode::Consume, settings)
     }
 
-    fn over(store: Arc<dyn Store>, board: Arc<Board>, settings: EmbeddedSettings) -> Self {
+    /// Opens the log in a folder; makes both if they are not there. When the last handle, member
+    /// and feed is dropped, the log is closed, which waits for appends under way.
+    ///
+    /// # Errors
+    /// If another process consumes the log and `mode` is [`OpenMode::Consume`], the log is of a
+    /// later version, or the folder cannot be written.
+    pub async fn open(
+        folder: impl Into<PathBuf>,
+        mode: OpenMode,
+        settings: EmbeddedSettings,
+    ) -> Result<Self, LogError> {
+        let folder = folder.into();
+        let what = format!("opening the log in {}", folder.display());
+        let opening = tokio::task::spawn_blocking(move || {
+            let board = Arc::<Board>::default();
+            let store = DiskStore::open(&folder, mode, &settings, Arc::clone(&board))?;
+            Ok(Self::over(Arc::new(store), board, mode, settings))
+        });
+        opening.await.unwrap_or_else(|_| {
+            Err(limits::refusal(what, "STOPPING", "The process is about to stop"))
+        })
+    }
+
+    fn over(
+        store: Arc<dyn Store>,
+        board: Arc<Board>,
+        mode: OpenMode,
+        settings: EmbeddedSettings,
+    ) -> Self {
         let coordinator = Coordinator::new(Arc::clone(&board), settings.session_timeout);
         let shared = Shared {
             store,
             board,
             coordinator: Arc::new(coordinator),
             clock: settings.clock,
+            mode,
             keyless: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), client_id: Arc::from("member") }
@@ -233,7 +297,7 @@ impl Log for EmbeddedLog {
             let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
             placed.push(PlacedRecord { partition, timestamp_ms, record });
         }
-        self.shared.store.append(topic, placed).await
+        self.shared.store.append(topic, partitions, placed).await
     }
 
     async fn join(
@@ -242,6 +306,10 @@ impl Log for EmbeddedLog {
         topics: &[Topic],
         limits: FeedLimits,
     ) -> Result<Box<dyn Member>, LogError> {
+        if self.shared.mode == OpenMode::Append {
+            let hint = "This handle is for appending and reading only; open the log for consuming";
+            return Err(limits::refusal(format!("joining {group}"), "NOT_A_CONSUMER", hint));
+        }
         let member = EmbeddedMember::join(&self.shared, &self.client_id, group, topics, limits);
         Ok(Box::new(member))
     }

@@ -56,9 +56,12 @@ pub(super) trait Store: Send + Sync {
 
     async fn alter(&self, alteration: Alteration) -> Result<(), LogError>;
 
+    /// `partitions` is what the topic had when the records got their places; if it has another
+    /// number now, they are refused, to be placed again.
     async fn append(
         &self,
         topic: &Topic,
+        partitions: u32,
         records: Vec<PlacedRecord>,
     ) -> Result<Vec<(u32, Offset)>, LogError>;
 

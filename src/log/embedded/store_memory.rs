@@ -11,7 +11,10 @@ use async_trait::async_trait;
 
 use super::board::Board;
 use super::group::TopicState;
-use super::limits::{MAX_TOPICS, no_such_partition, no_such_topic, refusal};
+use super::limits::{
+    MAX_TOPICS, exists_otherwise, fewer_partitions, no_such_partition, no_such_topic,
+    too_many_topics,
+};
 use super::store::{Alteration, PlacedRecord, Read, ReadLimits, Store};
 use super::{Clock, Retention};
 use crate::log::{Bounds, LogError, LogRecord, TopicDescription};
@@ -127,7 +130,7 @@ impl State {
             let same = log.partitions.len() == partitions as usize && log.compacted == compacted;
             return if same { Ok(()) } else { Err(exists_otherwise(topic)) };
         }
-        if self.topics.len() >= MAX_TOPICS {
+        if self.topics.len() >= MAX_TOPICS as usize {
             return Err(too_many_topics(topic));
         }
         self.generations += 1;
@@ -188,6 +191,7 @@ impl Store for MemoryStore {
     async fn append(
         &self,
         topic: &Topic,
+        _partitions: u32,
         records: Vec<PlacedRecord>,
     ) -> Result<Vec<(u32, Offset)>, LogError> {
         let mut state = self.lock();
@@ -279,27 +283,4 @@ impl Store for MemoryStore {
 
 fn stored_bytes(record: &LogRecord) -> u64 {
     record.size_bytes() as u64
-}
-
-/// A topic of that name is there already, and it is not the same.
-pub(super) fn exists_otherwise(topic: &Topic) -> LogError {
-    refusal(
-        format!("creating topic {topic}"),
-        "TOPIC_EXISTS",
-        "It exists with another number of partitions or another clean-up policy; use it as it is, \
-         or choose another name",
-    )
-}
-
-pub(super) fn too_many_topics(topic: &Topic) -> LogError {
-    let hint = format!("A log has at most {MAX_TOPICS} topics");
-    refusal(format!("creating topic {topic}"), "TOO_MANY_TOPICS", hint)
-}
-
-pub(super) fn fewer_partitions(topic: &Topic) -> LogError {
-    refusal(
-        format!("adding partitions to topic {topic}"),
-        "INVALID_PARTITIONS",
-        "It has more partitions than that already; they can only become more",
-    )
 }

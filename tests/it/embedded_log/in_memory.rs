@@ -1,7 +1,6 @@
 //! The log in memory, under paused time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,14 +8,9 @@ use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::log::{Log, Member};
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 
+use super::counting_clock;
 use crate::log_conformance::conforms;
 use crate::log_conformance::laboratory::{Abilities, Laboratory, TestedLog};
-
-/// A clock that moves one ms at every look.
-fn counting_clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
-    let now_ms = AtomicI64::new(1_700_000_000_000);
-    Arc::new(move || now_ms.fetch_add(1, Ordering::Relaxed))
-}
 
 struct Memory;
 
