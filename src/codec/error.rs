@@ -12,9 +12,9 @@ use compact_str::CompactString;
 use crate::model::failure::Cause;
 
 /// Longest name that an error repeats, in characters; the rest is cut.
-pub const MAX_QUOTED_NAME: usize = 64;
+pub(super) const MAX_QUOTED_NAME: usize = 64;
 /// Longest detail, in bytes; the rest is cut.
-pub const MAX_DETAIL: usize = 300;
+pub(super) const MAX_DETAIL: usize = 300;
 
 /// Kinds of failure, closed, so that metrics and documents can list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,11 @@ impl DecodeError {
     /// The same error, with the attribute that it happened in.
     pub(super) fn in_attribute(self, name: &str) -> Self {
         Self::new(self.code, format_args!("attribute {}: {}", Name(name), self.detail))
+    }
+
+    /// The same error, with the field that it happened in.
+    pub(super) fn in_field(self, name: &str) -> Self {
+        Self::new(self.code, format_args!("field {}: {}", Name(name), self.detail))
     }
 
     /// The cause under which a lane rejects the notification.

@@ -1,5 +1,7 @@
 //! What a decoder accepts at most. Everything beyond is refused by name, before memory is taken.
 
+use super::error::{DecodeCode, DecodeError, Name};
+
 /// Largest payload by default, in bytes; a setting. Kafka's own default for a record is as large.
 pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 1_048_576;
 /// Most attributes of one change. A wide entity of a real CRM has a few hundred.
@@ -14,3 +16,18 @@ pub const MAX_REFERENCE_BYTES: usize = 2_048;
 pub const MAX_DEPTH: usize = 128;
 /// Most entity names that a decoder keeps; beyond that each change makes its own.
 pub const MAX_KEPT_ENTITY_NAMES: usize = 256;
+
+/// Refuses a name that is empty or too long.
+pub(super) fn checked_name(name: &str) -> Result<(), DecodeError> {
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(DecodeError::new(
+        DecodeCode::NameLength,
+        format_args!(
+            "name {} of {} bytes, allowed are 1 to {MAX_NAME_BYTES}",
+            Name(name),
+            name.len()
+        ),
+    ))
+}

@@ -11,23 +11,30 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compact_str::CompactString;
 
-pub use self::avro_encode::{encode_change, encode_change_into, encode_marker};
+pub use self::avro::encode::{encode_change, encode_change_into, encode_marker};
 pub use self::contract::{Contract, ContractError, SchemaId};
+pub use self::dataverse::encode::{
+    DataverseOrigin, NotExpressible, encode_dataverse, encode_dataverse_links,
+};
 pub use self::error::{DecodeCode, DecodeError};
 pub use self::framing::CONTENT_TYPE;
+pub use self::json::encode::{encode_change_json, encode_marker_json};
 pub use self::settings::{DecoderSettings, Relationships};
 
+use self::dataverse::context::decode_context;
 use self::entity_names::EntityNames;
 use self::framing::{Frame, frame};
+use self::json::cursor::JsonCursor;
+use self::json::decode::decode_notification;
 use crate::model::change::Notification;
 
-mod avro_cursor;
-mod avro_decode;
-mod avro_encode;
+mod avro;
 pub mod contract;
+mod dataverse;
 mod entity_names;
 mod error;
 mod framing;
+mod json;
 pub mod limit;
 mod settings;
 
@@ -65,15 +72,26 @@ impl Decoder {
         }
         match frame(headers, payload, &self.settings.schemas)? {
             Frame::Avro(Contract::ChangeNotification, bytes, base) => {
-                avro_decode::decode_change(bytes, base, &mut self.names).map(Notification::Change)
+                avro::decode::decode_change(bytes, base, &mut self.names).map(Notification::Change)
             }
             Frame::Avro(Contract::SnapshotMarker, bytes, base) => {
-                avro_decode::decode_marker(bytes, base, &mut self.names).map(Notification::Marker)
+                avro::decode::decode_marker(bytes, base, &mut self.names).map(Notification::Marker)
             }
-            Frame::Json(_) => Err(DecodeError::new(
-                DecodeCode::UnsupportedFormat,
-                format_args!("JSON is not read yet: send Avro"),
-            )),
+            Frame::Json(bytes) => self.decode_json(bytes),
+        }
+    }
+
+    /// Dataverse's members are in Pascal case, ours are not.
+    fn decode_json(&mut self, bytes: &[u8]) -> Result<Notification, DecodeError> {
+        let mut cursor = JsonCursor::new(bytes)?;
+        let start = cursor.mark();
+        let mut members = cursor.begin_object()?;
+        let first = cursor.member(&mut members)?.unwrap_or_default();
+        cursor.rewind(start);
+        if first == "__type" || first.starts_with(|first: char| first.is_ascii_uppercase()) {
+            decode_context(&mut cursor, &self.settings, &mut self.names)
+        } else {
+            decode_notification(&mut cursor, &mut self.names)
         }
     }
 }

@@ -9,6 +9,7 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+mod codec;
 mod dashboards;
 mod destination_conformance;
 mod destination_memory;

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::contract::{Contract, SINGLE_OBJECT};
+use crate::codec::contract::{Contract, SINGLE_OBJECT};
 use crate::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase};
 use crate::model::decimal::Decimal;
 use crate::model::value::{Ticks, Value};

@@ -3,7 +3,7 @@
 //! Every length is checked against what is left before it is used, so a wrong one costs nothing.
 //! Errors are bare codes: the caller knows the field, and the cursor knows the byte.
 
-use super::error::DecodeCode;
+use crate::codec::error::DecodeCode;
 
 /// A place in bare Avro.
 pub(super) struct AvroCursor<'a> {

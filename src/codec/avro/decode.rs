@@ -7,10 +7,10 @@
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::avro_cursor::AvroCursor;
-use super::entity_names::EntityNames;
-use super::error::{DecodeCode, DecodeError, Name};
-use super::limit::{MAX_ATTRIBUTES, MAX_NAME_BYTES, MAX_REFERENCE_BYTES};
+use super::cursor::AvroCursor;
+use crate::codec::entity_names::EntityNames;
+use crate::codec::error::{DecodeCode, DecodeError, Name};
+use crate::codec::limit::{MAX_ATTRIBUTES, MAX_NAME_BYTES, MAX_REFERENCE_BYTES};
 use crate::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
 use crate::model::decimal::Decimal;
 use crate::model::record::{EntityName, RecordId};
@@ -22,7 +22,7 @@ const MIN_ATTRIBUTE_BYTES: usize = 2;
 const VALUE_MEMBERS: usize = 15;
 
 /// Reads one `ChangeNotification`. `base` is how many bytes of framing came before, for errors.
-pub(super) fn decode_change(
+pub(in crate::codec) fn decode_change(
     bytes: &[u8],
     base: usize,
     names: &mut EntityNames,
@@ -32,7 +32,7 @@ pub(super) fn decode_change(
 }
 
 /// Reads one `SnapshotMarker`.
-pub(super) fn decode_marker(
+pub(in crate::codec) fn decode_marker(
     bytes: &[u8],
     base: usize,
     names: &mut EntityNames,

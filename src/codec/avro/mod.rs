@@ -1,0 +1,6 @@
+//! Our own Avro, version 1 of the schemas: bare binary in, notifications in single-object framing
+//! out. Knows nothing of framings other than its own, and nothing of registries.
+
+pub(super) mod cursor;
+pub(super) mod decode;
+pub(super) mod encode;
