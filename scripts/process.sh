@@ -20,13 +20,10 @@ owns() {
     alive "$1" && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"
 }
 
-# children PID: the ids of its direct children, one a line.
-children() {
-    local status
-    for status in /proc/[0-9]*/status; do
-        awk -v parent="$1" '$1 == "Pid:" { pid = $2 } $1 == "PPid:" && $2 == parent { print pid }' "$status" 2>/dev/null
-    done
-    return 0
+# working_in FOLDER: the ids of the processes whose working folder it is, one a line.
+working_in() {
+    find /proc -mindepth 2 -maxdepth 2 -name cwd -printf '%l\t%h\n' 2>/dev/null |
+        FOLDER=$1 awk -F '\t' '$1 == ENVIRON["FOLDER"] { sub(".*/", "", $2); print $2 }' || true
 }
 
 # wait_gone SECONDS PID...: false when one of them is still alive after that time.
