@@ -1,6 +1,7 @@
 //! Activation: binds a profile's tables and partitions before anything is read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::PipelineParts;
 use crate::destination::{ActivatedEntity, Activation, DestinationError};
@@ -60,7 +61,7 @@ pub async fn plan(parts: &PipelineParts) -> Result<Activation, ActivationError> 
         let Some(entity) = entity else { continue };
         let partitions = described.get(&entity.topic).map_or(0, |topic| topic.partitions);
         entities.push(ActivatedEntity {
-            mapping: mapping.clone(),
+            mapping: Arc::clone(mapping),
             topic: entity.topic.clone(),
             partitions,
         });

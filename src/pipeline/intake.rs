@@ -46,7 +46,7 @@ impl Intake {
         metrics: Arc<ProfileMetrics>,
         single_partition: bool,
     ) -> Self {
-        let mappings = mappings.iter().map(|mapping| (mapping.entity.clone(), mapping.clone()));
+        let mappings = mappings.iter().map(|mapping| (mapping.entity.clone(), Arc::clone(mapping)));
         Self {
             topic_partition,
             decoder: Decoder::new(decoder),
@@ -64,7 +64,7 @@ impl Intake {
         &mut self,
         record: &LogRecord,
         checkpoint: &Checkpoint,
-    ) -> Result<Intaken, RejectedChange> {
+    ) -> Result<Intaken, Box<RejectedChange>> {
         let Some(payload) = &record.payload else {
             return Err(self.rejected(record, None, Rejection::of(Cause::NullPayload)));
         };
@@ -102,7 +102,7 @@ impl Intake {
         checkpoint: &Checkpoint,
         change: Change,
         several: bool,
-    ) -> Result<Option<Piece>, RejectedChange> {
+    ) -> Result<Option<Piece>, Box<RejectedChange>> {
         let Some(mapping) = self.mappings.get(change.entity.as_str()) else {
             self.metrics.count_skipped(SkipReason::OtherEntity, 1);
             return Ok(None);
@@ -138,10 +138,10 @@ impl Intake {
         record: &LogRecord,
         about: Option<(EntityName, crate::model::record::RecordId)>,
         rejection: Rejection,
-    ) -> RejectedChange {
+    ) -> Box<RejectedChange> {
         self.metrics.count_decode_failure(rejection.cause.code());
         let (entity, record_id) = about.unzip();
         let position = self.topic_partition.at(record.offset);
-        RejectedChange { position, entity, record_id, rejection }
+        Box::new(RejectedChange { position, entity, record_id, rejection })
     }
 }

@@ -1,9 +1,9 @@
 //! A histogram of milliseconds, exact below 32 and to about 3 % above.
 
 /// Sub-buckets per power of two.
-const STEPS: usize = 32;
+const STEPS: u64 = 32;
 /// Powers of two above the exact range; the last bucket holds everything beyond 12 days.
-const POWERS: usize = 26;
+const POWERS: u64 = 26;
 
 /// Counts by latency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,24 +14,25 @@ pub struct LatencyHistogram {
 
 impl Default for LatencyHistogram {
     fn default() -> Self {
-        Self { counts: vec![0; STEPS * POWERS], total: 0 }
+        Self { counts: (0..STEPS * POWERS).map(|_| 0).collect(), total: 0 }
     }
 }
 
 fn bucket(latency_ms: u64) -> usize {
-    let steps = STEPS as u64;
-    if latency_ms < steps {
-        return latency_ms as usize;
-    }
-    let power = (latency_ms / steps).ilog2() as usize;
-    let within = (latency_ms >> power) as usize - STEPS;
-    ((power + 1) * STEPS + within).min(STEPS * POWERS - 1)
+    let bucket = if latency_ms < STEPS {
+        latency_ms
+    } else {
+        let power = u64::from((latency_ms / STEPS).ilog2());
+        (power + 1) * STEPS + (latency_ms >> power) - STEPS
+    };
+    usize::try_from(bucket.min(STEPS * POWERS - 1)).unwrap_or(0)
 }
 
 fn lower_bound(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
     match (bucket / STEPS, bucket % STEPS) {
-        (0, within) => within as u64,
-        (power, within) => ((STEPS + within) as u64) << (power - 1),
+        (0, within) => within,
+        (power, within) => (STEPS + within) << (power - 1),
     }
 }
 
@@ -47,12 +48,13 @@ impl LatencyHistogram {
         self.total
     }
 
-    /// The latency that a share (0 to 1) of the changes does not exceed, in ms; `None` if empty.
-    pub fn quantile_ms(&self, share: f64) -> Option<u64> {
+    /// The latency that so many percent of the changes do not exceed, in ms; `None` if empty.
+    pub fn percentile_ms(&self, percent: u8) -> Option<u64> {
         if self.total == 0 {
             return None;
         }
-        let wanted = (self.total as f64 * share.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
+        let share = u128::from(self.total) * u128::from(percent.min(100));
+        let wanted = u64::try_from(share.div_ceil(100)).unwrap_or(u64::MAX).max(1);
         let mut seen = 0;
         self.counts
             .iter()
@@ -77,19 +79,19 @@ mod tests {
                 "{latency_ms}: {low}"
             );
         }
-        assert_eq!(bucket(u64::MAX), STEPS * POWERS - 1);
+        assert_eq!(bucket(u64::MAX) as u64, STEPS * POWERS - 1);
     }
 
     #[test]
     fn quantiles() {
         let mut histogram = LatencyHistogram::default();
-        assert_eq!(histogram.quantile_ms(0.5), None);
+        assert_eq!(histogram.percentile_ms(50), None);
         histogram.add(-5, 1);
         histogram.add(10, 98);
         histogram.add(20, 1);
-        assert_eq!(histogram.quantile_ms(0.0), Some(0));
-        assert_eq!(histogram.quantile_ms(0.5), Some(10));
-        assert_eq!(histogram.quantile_ms(1.0), Some(20));
+        assert_eq!(histogram.percentile_ms(0), Some(0));
+        assert_eq!(histogram.percentile_ms(50), Some(10));
+        assert_eq!(histogram.percentile_ms(100), Some(20));
         assert_eq!(histogram.total(), 100);
     }
 }

@@ -37,6 +37,7 @@ mod intake;
 mod lane;
 mod latency;
 pub mod memory_budget;
+mod reading;
 pub mod status;
 mod tenure;
 mod writer;

@@ -1,38 +1,32 @@
 //! One tenure of a lane: from a take to the next, the time in which its token is the owner's.
 //!
-//! One batch is being written while the next one is read, decoded and fitted. Everything read is
-//! below `read`; everything written is below the checkpoint's cursors. A batch settles all offsets
-//! up to `read`, also those that left no change in it.
+//! One batch is being written while the next one is read, decoded and fitted ([`Reading`]).
+//! Everything written is below the checkpoint's cursors. A batch settles all offsets up to where
+//! was read, also those that left no change in it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt as _;
-use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::gap::{self, fingerprint};
-use super::intake::Intaken;
+use super::gap;
 use super::lane::Lane;
 use super::memory_budget::Reservation;
+use super::reading::{Closed, Reading};
 use super::status::{LaneState, Totals};
 use super::writer::{WriteEnd, Writer, wait_or_closing};
 use crate::destination::{RejectedRecord, Written};
-use crate::log::{Chunk, LogError, LogRecord};
+use crate::log::{Chunk, LogError};
 use crate::metrics::{EntityCounts, RetryCause};
 use crate::model::batch::Batch;
-use crate::model::batcher::{Batcher, Piece, fitted_bytes};
-use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, Fingerprint, OwnerToken};
-use crate::model::failure::{Cause, RejectedChange, Rejection};
-use crate::model::position::{NextOffset, Offset};
+use crate::model::batcher::Batcher;
+use crate::model::checkpoint::{Checkpoint, Cursor, CursorMove, Fence, Fingerprint, OwnerToken};
+use crate::model::failure::RejectedChange;
+use crate::model::position::NextOffset;
 
-/// Records that are decoded before the lane looks whether its write has ended.
-const SLICE_RECORDS: usize = 64;
-/// Longest time that offsets without a change stay unsettled.
-const SETTLE_PERIOD: Duration = Duration::from_secs(1);
 /// How often an idle lane looks whether it still owns its partition and the log still has it.
 const IDLE_PERIOD: Duration = Duration::from_secs(30);
 /// Wait after the log could not be read on.
@@ -49,23 +43,6 @@ pub(super) enum TenureEnd {
     Stopped(String),
 }
 
-/// A record that was read and found no room yet.
-struct Carried {
-    record: LogRecord,
-    intaken: Intaken,
-}
-
-/// What is settled once the batch being written is.
-struct InFlight {
-    batch: Arc<Batch>,
-    to: NextOffset,
-    fingerprint: Option<Fingerprint>,
-    last_timestamp_ms: Option<i64>,
-    appended_ms: Vec<(i64, u64)>,
-    started: Instant,
-    _memory: Reservation,
-}
-
 /// What a tenure waits for.
 enum Happened {
     /// The write ended; `None` if its task panicked.
@@ -80,22 +57,24 @@ enum Happened {
     Nothing,
 }
 
+/// What is settled once the batch being written is.
+struct InFlight {
+    batch: Arc<Batch>,
+    to: NextOffset,
+    fingerprint: Option<Fingerprint>,
+    last_timestamp_ms: Option<i64>,
+    appended_ms: Vec<(i64, u64)>,
+    started: Instant,
+    _memory: Reservation,
+}
+
 /// See the module.
 pub(super) struct Tenure<'a> {
     lane: &'a mut Lane,
     token: OwnerToken,
     checkpoint: Checkpoint,
-    read: NextOffset,
-    last: Option<LogRecord>,
-    read_since: Option<Instant>,
-    pending: VecDeque<LogRecord>,
-    carried: Option<Carried>,
-    batcher: Batcher,
-    memory: Reservation,
-    appended_ms: Vec<(i64, u64)>,
-    must_close: bool,
+    reading: Reading,
     draining: bool,
-    rejected: Option<RejectedChange>,
     writes: JoinSet<WriteEnd>,
     in_flight: Option<InFlight>,
     idle_at: Instant,
@@ -103,24 +82,20 @@ pub(super) struct Tenure<'a> {
 
 impl<'a> Tenure<'a> {
     pub(super) fn new(lane: &'a mut Lane, token: OwnerToken, checkpoint: Checkpoint) -> Self {
-        let batcher = Batcher::new(lane.parts.profile.batch, lane.parts.mutations);
-        let memory = lane.parts.budget.reservation();
-        let read = checkpoint.lowest();
+        let parts = &lane.parts;
+        let reading = Reading::new(
+            lane.id.topic_partition.clone(),
+            checkpoint.lowest(),
+            Batcher::new(parts.profile.batch, parts.mutations),
+            parts.budget.reservation(),
+            parts.mutations,
+        );
         Self {
             lane,
             token,
             checkpoint,
-            read,
-            last: None,
-            read_since: None,
-            pending: VecDeque::new(),
-            carried: None,
-            batcher,
-            memory,
-            appended_ms: Vec::new(),
-            must_close: false,
+            reading,
             draining: false,
-            rejected: None,
             writes: JoinSet::new(),
             in_flight: None,
             idle_at: Instant::now() + IDLE_PERIOD,
@@ -132,26 +107,23 @@ impl<'a> Tenure<'a> {
     pub(super) async fn run(mut self) -> TenureEnd {
         loop {
             if self.draining {
-                // What was not admitted yet is read again by the partition's next owner.
-                self.pending.clear();
-                self.carried = None;
+                self.reading.forget_pending();
             }
-            if self.in_flight.is_none() && self.batcher.is_empty() {
-                // What had no room beside the write has it now.
-                self.must_close = false;
-            }
-            if self.in_flight.is_none() && self.is_due() {
-                self.start_write();
-            }
-            if self.in_flight.is_none() && !self.has_progress() {
-                if let Some(rejected) = &self.rejected {
-                    return TenureEnd::Stopped(stop_reason(rejected));
-                }
-                if self.draining {
-                    return TenureEnd::Revoked;
+            if self.in_flight.is_none() {
+                self.reading.write_is_over();
+                if self.is_due() {
+                    self.start_write();
+                } else if !self.has_progress() {
+                    if let Some(rejected) = self.reading.rejected() {
+                        return TenureEnd::Stopped(stop_reason(rejected));
+                    }
+                    if self.draining {
+                        return TenureEnd::Revoked;
+                    }
                 }
             }
-            self.fill();
+            let writing = self.in_flight.is_some();
+            self.reading.fill(&mut self.lane.intake, &self.checkpoint, writing);
             if let Some(end) = self.wait().await {
                 return end;
             }
@@ -161,18 +133,17 @@ impl<'a> Tenure<'a> {
     /// Waits for whatever comes next.
     async fn wait(&mut self) -> Option<TenureEnd> {
         let writing = self.in_flight.is_some();
-        let can_fill = self.can_fill();
-        let hungry = self.pending.is_empty() && self.carried.is_none();
-        let wants_more = hungry && !self.must_close && !self.draining && self.rejected.is_none();
-        let ready = !writing && self.is_due() || !writing && self.is_over();
-        let due_at = if self.has_progress() { self.due_at() } else { None };
-        let due_at = due_at.unwrap_or(self.idle_at);
+        let idle = !self.has_progress();
+        let over = idle && (self.draining || self.reading.rejected().is_some());
+        let busy = self.reading.can_fill() || (!writing && (over || self.is_due()));
+        let wants_more = !self.draining && self.reading.wants_more();
+        let due_at = if idle { None } else { self.reading.due_at() }.unwrap_or(self.idle_at);
         let lane = &mut *self.lane;
         let happened = tokio::select! {
             // The write first: what it settles makes room for everything else.
             biased;
             Some(end) = self.writes.join_next(), if writing => Happened::WriteEnded(end.ok()),
-            () = yield_now(), if can_fill || ready => Happened::Nothing,
+            () = yield_now(), if busy => Happened::Nothing,
             delivered = lane.feed.next(), if wants_more => Happened::Delivered(delivered),
             _ = lane.closing.wait_for(|closing| *closing), if !self.draining => Happened::Closing,
             () = sleep_until(due_at), if !writing => Happened::Time,
@@ -181,154 +152,47 @@ impl<'a> Tenure<'a> {
             Happened::WriteEnded(Some(end)) => return self.write_ended(end),
             // A panic in an adapter: the outcome is unclear.
             Happened::WriteEnded(None) => return Some(TenureEnd::Retake),
-            Happened::Delivered(Ok(Some(chunk))) => self.pending.extend(chunk.records),
+            Happened::Delivered(Ok(Some(chunk))) => self.reading.deliver(chunk.records),
             Happened::Delivered(Ok(None)) | Happened::Closing => self.draining = true,
             Happened::Delivered(Err(error)) => return self.feed_failed(error).await,
-            Happened::Time if !self.has_progress() => return self.look_around().await,
+            Happened::Time if idle => return self.look_around().await,
             Happened::Time | Happened::Nothing => {}
         }
         None
     }
 
-    fn can_fill(&self) -> bool {
-        let waiting = !self.pending.is_empty() || self.carried.is_some();
-        waiting && !self.must_close && self.rejected.is_none() && !self.draining
-    }
-
+    /// Whether something was read that is not settled, apart from the batch being written.
     fn has_progress(&self) -> bool {
-        self.read > self.checkpoint.lowest()
+        let settled = self.in_flight.as_ref().map_or(self.checkpoint.lowest(), |write| write.to);
+        self.reading.read() > settled
     }
 
-    fn is_over(&self) -> bool {
-        !self.has_progress() && (self.draining || self.rejected.is_some())
-    }
-
-    fn due_at(&self) -> Option<Instant> {
-        let batch = self.batcher.deadline().map(Instant::from_std);
-        batch.or_else(|| self.read_since.map(|since| since + SETTLE_PERIOD))
-    }
-
-    /// Whether the open batch should be written now.
     fn is_due(&self) -> bool {
-        self.has_progress()
-            && (self.must_close
-                || self.draining
-                || self.rejected.is_some()
-                || self.batcher.is_full()
-                || self.due_at().is_some_and(|due_at| due_at <= Instant::now()))
-    }
-
-    /// Decodes a slice of what was delivered into the open batch.
-    fn fill(&mut self) {
-        for _ in 0..SLICE_RECORDS {
-            if !self.can_fill() {
-                return;
-            }
-            let Some(Carried { record, intaken }) = self.next_read() else { return };
-            self.admit(record, intaken);
-        }
-    }
-
-    fn next_read(&mut self) -> Option<Carried> {
-        if let Some(carried) = self.carried.take() {
-            return Some(carried);
-        }
-        loop {
-            let record = self.pending.pop_front()?;
-            // A log may deliver again what was read already.
-            if self.read.covers(record.offset) {
-                continue;
-            }
-            match self.lane.intake.read(&record, &self.checkpoint) {
-                Ok(intaken) => return Some(Carried { record, intaken }),
-                Err(rejected) => {
-                    self.rejected = Some(rejected);
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Puts what was read into the open batch, or carries it over to the next one.
-    fn admit(&mut self, record: LogRecord, intaken: Intaken) {
-        let bytes = match &intaken {
-            Intaken::One((_, fitted)) => fitted_bytes(fitted),
-            Intaken::Several(pieces) => pieces.iter().map(|(_, fitted)| fitted_bytes(fitted)).sum(),
-            Intaken::Nothing => return self.settle(record),
-        };
-        if self.batcher.is_full() || !self.memory.grow(bytes) {
-            let ignored = self.lane.parts.mutations.budget_ignored();
-            if !ignored && (!self.batcher.is_empty() || self.in_flight.is_some()) {
-                self.must_close = true;
-                self.carried = Some(Carried { record, intaken });
-                return;
-            }
-            // A lane that holds nothing may always admit one record.
-            self.memory.force(bytes);
-        }
-        let now = Instant::now().into_std();
-        let back = match intaken {
-            Intaken::One(piece) => {
-                self.batcher.push(piece, record.offset, now).err().map(Intaken::One)
-            }
-            Intaken::Several(pieces) => self.push_all(pieces, record.offset, now),
-            Intaken::Nothing => None,
-        };
-        match back {
-            None => self.settle(record),
-            Some(_) if self.batcher.is_empty() => {
-                let rejection = Rejection::of(Cause::Contradiction);
-                let position = self.lane.id.topic_partition.at(record.offset);
-                self.rejected =
-                    Some(RejectedChange { position, entity: None, record_id: None, rejection });
-            }
-            Some(intaken) => {
-                self.must_close = true;
-                self.carried = Some(Carried { record, intaken });
-            }
-        }
-    }
-
-    fn push_all(
-        &mut self,
-        pieces: Vec<Piece>,
-        offset: Offset,
-        now: std::time::Instant,
-    ) -> Option<Intaken> {
-        self.batcher.push_all(pieces, offset, now).err().map(Intaken::Several)
-    }
-
-    /// The record has its place: everything up to it is read.
-    fn settle(&mut self, record: LogRecord) {
-        self.read = record.offset.next();
-        self.read_since.get_or_insert_with(Instant::now);
-        match self.appended_ms.last_mut() {
-            Some((timestamp_ms, count)) if *timestamp_ms == record.timestamp_ms => *count += 1,
-            _ => self.appended_ms.push((record.timestamp_ms, 1)),
-        }
-        self.last = Some(record);
+        self.has_progress() && (self.draining || self.reading.is_due())
     }
 
     fn start_write(&mut self) {
-        let batch = Arc::new(self.batcher.take());
+        let Closed { batch, to, fingerprint, last_timestamp_ms, appended_ms, memory } =
+            self.reading.close();
+        let batch = Arc::new(batch);
         let fence = Fence {
             lane: self.lane.id.clone(),
             token: self.token,
-            moves: self.checkpoint.moves_to(self.read),
-            fingerprint: self.last.as_ref().map(fingerprint),
+            moves: self.checkpoint.moves_to(to),
+            fingerprint,
         };
-        self.in_flight = Some(InFlight {
-            batch: Arc::clone(&batch),
-            to: self.read,
-            fingerprint: fence.fingerprint,
-            last_timestamp_ms: self.last.as_ref().map(|record| record.timestamp_ms),
-            appended_ms: std::mem::take(&mut self.appended_ms),
-            started: Instant::now(),
-            _memory: self.memory.take(),
-        });
-        (self.must_close, self.read_since) = (false, None);
         let writer = self.writer();
-        self.writes.spawn(writer.write(fence, batch));
+        self.writes.spawn(writer.write(fence, Arc::clone(&batch)));
+        let started = Instant::now();
+        self.in_flight = Some(InFlight {
+            batch,
+            to,
+            fingerprint,
+            last_timestamp_ms,
+            appended_ms,
+            started,
+            _memory: memory,
+        });
     }
 
     fn writer(&mut self) -> Writer {
@@ -378,8 +242,9 @@ impl<'a> Tenure<'a> {
         }
     }
 
+    /// Counts a written batch, once.
     fn report(&self, in_flight: &InFlight, written: &Written) {
-        let now_ms = (self.lane.parts.clock)();
+        let (metrics, now_ms) = (&self.lane.parts.metrics, (self.lane.parts.clock)());
         let mut done = Totals {
             changes: in_flight.batch.change_count as u64,
             batches: 1,
@@ -396,14 +261,13 @@ impl<'a> Tenure<'a> {
                 superseded: table.superseded,
                 dropped_attributes: 0,
             };
-            self.lane.parts.metrics.count_entity(table.entity.as_str(), counts);
+            metrics.count_entity(table.entity.as_str(), counts);
         }
-        let appended = in_flight.appended_ms.iter();
+        let appended = || in_flight.appended_ms.iter();
         let latencies: Vec<(i64, u64)> =
-            appended.map(|(at, count)| (now_ms - at, *count)).collect();
-        let stamps = in_flight.appended_ms.iter();
-        let stamps = stamps.flat_map(|(at, count)| (0..*count).map(|_| *at));
-        self.lane.parts.metrics.observe_append_to_commit(stamps, now_ms);
+            appended().map(|(at, count)| (now_ms - at, *count)).collect();
+        let each = appended().flat_map(|(at, count)| (0..*count).map(|_| *at));
+        metrics.observe_append_to_commit(each, now_ms);
         let settled = self.checkpoint.lowest();
         self.lane.status.settled(settled, in_flight.last_timestamp_ms, done, &latencies);
         tracing::debug!(
@@ -442,7 +306,7 @@ impl<'a> Tenure<'a> {
                 return Some(TenureEnd::Stopped(gap.to_string()));
             }
         }
-        let stay = |cursor: &crate::model::checkpoint::Cursor| CursorMove {
+        let stay = |cursor: &Cursor| CursorMove {
             scope: cursor.scope.clone(),
             from: cursor.next,
             to: cursor.next,

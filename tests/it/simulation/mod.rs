@@ -5,8 +5,8 @@
 //! older states, and processes that join, leave, die and live on as zombies. Time is Tokio's paused
 //! time and every choice comes from the seed, so the same seed gives the same trace.
 //!
-//! `KEEPSTEP_SEED=4711 cargo test --release --features mutations --test it simulation::one_seed`
-//! repeats one world; `KEEPSTEP_SEEDS=100000 … simulation::worlds` runs many.
+//! `KEEPSTEP_TEST_SEED=4711 cargo test --release --features mutations --test it simulation::one_seed`
+//! repeats one world; `KEEPSTEP_TEST_SEEDS=100000 … simulation::worlds` runs many.
 
 mod oracle;
 mod source;
@@ -18,13 +18,14 @@ use world::{World, run};
 /// Worlds in `make test`.
 const SEEDS: u64 = 500;
 
+#[expect(clippy::disallowed_methods, reason = "a test's own settings")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
 fn fail(seed: u64, problems: &[String]) -> ! {
     panic!(
-        "world {seed} broke a promise:\n  {}\nrepeat it: KEEPSTEP_SEED={seed} cargo test --release \
+        "world {seed} broke a promise:\n  {}\nrepeat it: KEEPSTEP_TEST_SEED={seed} cargo test --release \
          --features mutations --test it simulation::one_seed -- --nocapture",
         problems[..problems.len().min(5)].join("\n  ")
     );
@@ -32,7 +33,7 @@ fn fail(seed: u64, problems: &[String]) -> ! {
 
 #[test]
 fn worlds_keep_the_promises() {
-    let seeds = number("KEEPSTEP_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("KEEPSTEP_TEST_SEEDS").unwrap_or(SEEDS);
     let mut seen = world::Seen::default();
     for seed in 0..seeds {
         let outcome = run(World::new(seed), Mutations::default());
@@ -48,7 +49,7 @@ fn worlds_keep_the_promises() {
 
 #[test]
 fn one_seed() {
-    let seed = number("KEEPSTEP_SEED").unwrap_or(4_711);
+    let seed = number("KEEPSTEP_TEST_SEED").unwrap_or(4_711);
     let outcome = run(World::new(seed), Mutations::default());
     for line in &outcome.trace {
         println!("{line}");

@@ -198,9 +198,10 @@ impl Oracle {
         self.destination.look(|state| {
             let cursors = state.checkpoints();
             lanes.iter().all(|lane| {
-                let end = published.get(&lane.topic_partition).map_or(0, Vec::len) as i64;
+                let end = published.get(&lane.topic_partition).map_or(0, Vec::len);
                 let mut of_lane = cursors.iter().filter(|((of, _), _)| of == lane).peekable();
-                of_lane.peek().is_some() && of_lane.all(|(_, next)| next.0 == end)
+                of_lane.peek().is_some()
+                    && of_lane.all(|(_, next)| usize::try_from(next.0) == Ok(end))
             })
         })
     }
@@ -209,7 +210,7 @@ impl Oracle {
 fn brief(record: &Record) -> String {
     let row = record.row.as_ref().map(|(version, texts)| {
         let texts: Vec<String> =
-            texts.iter().map(|(name, text)| format!("{name}={:.8}", text)).collect();
+            texts.iter().map(|(name, text)| format!("{name}={text:.8}")).collect();
         format!("v{version} {}", texts.join(" "))
     });
     format!("[{} tombstone {:?}]", row.unwrap_or_else(|| "no row".to_owned()), record.tombstone)

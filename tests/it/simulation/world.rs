@@ -1,4 +1,5 @@
 //! One world: its members, its faults, its end.
+#![expect(clippy::disallowed_methods, reason = "members, zombies and replicas have no owner")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -193,8 +194,9 @@ fn fault_script(
 impl Stage {
     fn new(world: World, mutations: Mutations) -> Self {
         let started = Instant::now();
-        let clock: keepstep::pipeline::Clock =
-            Arc::new(move || started.elapsed().as_millis() as i64 + 1_700_000_000_000);
+        let clock: keepstep::pipeline::Clock = Arc::new(move || {
+            1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()
+        });
         let log = EmbeddedLog::in_memory(EmbeddedSettings::new(Arc::clone(&clock)));
         let memory = MemoryDestination::new(mutations);
         let published: Published = Arc::default();
@@ -277,6 +279,10 @@ impl Stage {
         self.trace.lock().unwrap().push(what);
     }
 
+    fn count(&self, what: impl FnOnce(&mut Seen)) {
+        what(&mut self.seen.lock().unwrap());
+    }
+
     /// The time in which everything goes wrong.
     async fn trouble(self: &Arc<Self>) -> Vec<Process> {
         let mut rng = SmallRng::seed_from_u64(self.world.seed ^ 0xc4a0);
@@ -290,20 +296,19 @@ impl Stage {
         while Instant::now() < end {
             sleep(Duration::from_millis(rng.random_range(100..8_000))).await;
             let chosen = rng.random_range(0..processes.len().max(1));
-            let mut seen = self.seen.lock().unwrap();
             match rng.random_range(0..100) {
                 0..30 if processes.len() < 3 => {
                     processes.push(self.start(&format!("p{count}"), entities));
                     count += 1;
                 }
                 30..42 if !processes.is_empty() => {
-                    seen.kills += 1;
+                    self.count(|seen| seen.kills += 1);
                     let process = processes.swap_remove(chosen);
                     self.tell(format!("kill {}", process.name));
                     process.pipeline.abort();
                 }
                 42..52 if !processes.is_empty() => {
-                    seen.leaves += 1;
+                    self.count(|seen| seen.leaves += 1);
                     self.tell(format!("stop {}", processes[chosen].name));
                     processes.swap_remove(chosen).stop.send_replace(true);
                 }
@@ -311,7 +316,7 @@ impl Stage {
                     let prefix = format!("{}-", processes[chosen].name);
                     let members = self.log.members(&group);
                     if let Some(member) = members.iter().find(|id| id.starts_with(&prefix)) {
-                        seen.zombies += 1;
+                        self.count(|seen| seen.zombies += 1);
                         self.tell(format!("zombie {member}"));
                         self.log.expire_member(&group, member);
                         zombies.push(member.clone());
@@ -328,7 +333,7 @@ impl Stage {
                 }
                 70..78 if self.world.may_fall_back => {
                     // A replica that lags a little takes over.
-                    seen.fallbacks += 1;
+                    self.count(|seen| seen.fallbacks += 1);
                     let (older, lag_ms) = (self.memory.state(), rng.random_range(1..6_000));
                     let stage = Arc::clone(self);
                     fallbacks.push(tokio::spawn(async move {
@@ -338,20 +343,19 @@ impl Stage {
                     }));
                 }
                 78..86 => {
-                    seen.redeliveries += 1;
+                    self.count(|seen| seen.redeliveries += 1);
                     let partition = rng.random_range(0..self.world.partitions);
                     let topic_partition = TopicPartition::new(&self.topic, partition);
                     self.log.redeliver(&topic_partition, NextOffset(rng.random_range(0..30)));
                 }
                 86..90 if entities < 3 && !self.world.may_fall_back => {
                     // The profile gets another entity: everybody is started anew with it.
-                    seen.added_entities += 1;
+                    self.count(|seen| seen.added_entities += 1);
                     entities = 3;
                     self.tell("an entity is added".to_owned());
                     for process in processes.drain(..) {
                         process.stop.send_replace(true);
                     }
-                    drop(seen);
                     sleep(Duration::from_secs(25)).await;
                     processes.push(self.start(&format!("p{count}"), entities));
                     count += 1;

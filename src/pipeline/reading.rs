@@ -1,0 +1,243 @@
+//! What a tenure has read: from delivered records to the open batch.
+//!
+//! Everything below `read` went through the intake and is in the open batch, in an earlier one, or
+//! left nothing to write. What found no room, in the batch or in the memory budget, is carried over
+//! to the next batch: one record, never dropped.
+
+use std::collections::VecDeque;
+
+use tokio::time::{Duration, Instant};
+
+use super::gap::fingerprint;
+use super::intake::{Intake, Intaken};
+use super::memory_budget::Reservation;
+use crate::log::LogRecord;
+use crate::model::batch::Batch;
+use crate::model::batcher::{Batcher, Piece, fitted_bytes};
+use crate::model::checkpoint::{Checkpoint, Fingerprint};
+use crate::model::failure::{Cause, RejectedChange, Rejection};
+use crate::model::mutation::Mutations;
+use crate::model::position::{NextOffset, TopicPartition};
+
+/// Records that are decoded before the lane looks whether its write has ended.
+const SLICE_RECORDS: usize = 64;
+/// Longest time that offsets without a change stay unsettled.
+const SETTLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// A record that was read and found no room yet.
+struct Carried {
+    record: LogRecord,
+    intaken: Intaken,
+}
+
+/// A closed batch and what it settles.
+pub(super) struct Closed {
+    pub(super) batch: Batch,
+    pub(super) to: NextOffset,
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) last_timestamp_ms: Option<i64>,
+    /// Times of the records on the log, ms since 1970, each with its number of records.
+    pub(super) appended_ms: Vec<(i64, u64)>,
+    pub(super) memory: Reservation,
+}
+
+/// See the module.
+pub(super) struct Reading {
+    topic_partition: TopicPartition,
+    read: NextOffset,
+    last: Option<LogRecord>,
+    read_since: Option<Instant>,
+    pending: VecDeque<LogRecord>,
+    carried: Option<Carried>,
+    batcher: Batcher,
+    memory: Reservation,
+    appended_ms: Vec<(i64, u64)>,
+    must_close: bool,
+    rejected: Option<RejectedChange>,
+    mutations: Mutations,
+}
+
+impl Reading {
+    pub(super) fn new(
+        topic_partition: TopicPartition,
+        from: NextOffset,
+        batcher: Batcher,
+        memory: Reservation,
+        mutations: Mutations,
+    ) -> Self {
+        Self {
+            topic_partition,
+            read: from,
+            last: None,
+            read_since: None,
+            pending: VecDeque::new(),
+            carried: None,
+            batcher,
+            memory,
+            appended_ms: Vec::new(),
+            must_close: false,
+            rejected: None,
+            mutations,
+        }
+    }
+
+    /// Everything below is read.
+    pub(super) fn read(&self) -> NextOffset {
+        self.read
+    }
+
+    /// The change at which reading ended, if one was rejected.
+    pub(super) fn rejected(&self) -> Option<&RejectedChange> {
+        self.rejected.as_ref()
+    }
+
+    /// Takes what the feed delivered.
+    pub(super) fn deliver(&mut self, records: Vec<LogRecord>) {
+        self.pending.extend(records);
+    }
+
+    /// Forgets what was delivered and not read: the partition's next owner reads it again.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+        self.carried = None;
+    }
+
+    /// Whether the feed should deliver more.
+    pub(super) fn wants_more(&self) -> bool {
+        self.pending.is_empty()
+            && self.carried.is_none()
+            && !self.must_close
+            && self.rejected.is_none()
+    }
+
+    /// Whether [`Self::fill`] has something to do.
+    pub(super) fn can_fill(&self) -> bool {
+        let waiting = !self.pending.is_empty() || self.carried.is_some();
+        waiting && !self.must_close && self.rejected.is_none()
+    }
+
+    /// When the open batch must be written; `None` without one.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let batch = self.batcher.deadline().map(Instant::from_std);
+        batch.or_else(|| self.read_since.map(|since| since + SETTLE_PERIOD))
+    }
+
+    /// Whether the open batch should be written now, given that something is read.
+    pub(super) fn is_due(&self) -> bool {
+        self.must_close
+            || self.rejected.is_some()
+            || self.batcher.is_full()
+            || self.due_at().is_some_and(|due_at| due_at <= Instant::now())
+    }
+
+    /// No batch is being written: what had no room beside it has it now.
+    pub(super) fn write_is_over(&mut self) {
+        if self.batcher.is_empty() {
+            self.must_close = false;
+        }
+    }
+
+    /// Decodes a slice of what was delivered into the open batch. `writing` says whether the lane
+    /// holds another batch, too.
+    pub(super) fn fill(&mut self, intake: &mut Intake, checkpoint: &Checkpoint, writing: bool) {
+        for _ in 0..SLICE_RECORDS {
+            if !self.can_fill() {
+                return;
+            }
+            let Some(Carried { record, intaken }) = self.next_read(intake, checkpoint) else {
+                return;
+            };
+            self.admit(record, intaken, writing);
+        }
+    }
+
+    /// Closes the open batch; everything read is settled with it.
+    pub(super) fn close(&mut self) -> Closed {
+        (self.must_close, self.read_since) = (false, None);
+        Closed {
+            batch: self.batcher.take(),
+            to: self.read,
+            fingerprint: self.last.as_ref().map(fingerprint),
+            last_timestamp_ms: self.last.as_ref().map(|record| record.timestamp_ms),
+            appended_ms: std::mem::take(&mut self.appended_ms),
+            memory: self.memory.take(),
+        }
+    }
+
+    fn next_read(&mut self, intake: &mut Intake, checkpoint: &Checkpoint) -> Option<Carried> {
+        if let Some(carried) = self.carried.take() {
+            return Some(carried);
+        }
+        loop {
+            let record = self.pending.pop_front()?;
+            // A log may deliver again what was read already.
+            if self.read.covers(record.offset) {
+                continue;
+            }
+            match intake.read(&record, checkpoint) {
+                Ok(intaken) => return Some(Carried { record, intaken }),
+                Err(rejected) => {
+                    self.rejected = Some(*rejected);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Puts what was read into the open batch, or carries it over to the next one.
+    fn admit(&mut self, record: LogRecord, intaken: Intaken, writing: bool) {
+        let bytes = match &intaken {
+            Intaken::One(piece) => fitted_bytes(&piece.1),
+            Intaken::Several(pieces) => pieces.iter().map(|(_, fitted)| fitted_bytes(fitted)).sum(),
+            Intaken::Nothing => return self.settle(record),
+        };
+        if self.batcher.is_full() || !self.memory.grow(bytes) {
+            let holds_something = !self.batcher.is_empty() || writing;
+            if holds_something && !self.mutations.budget_ignored() {
+                self.must_close = true;
+                self.carried = Some(Carried { record, intaken });
+                return;
+            }
+            // A lane that holds nothing may always admit one record.
+            self.memory.force(bytes);
+        }
+        match self.push(intaken, &record) {
+            None => self.settle(record),
+            Some(_) if self.batcher.is_empty() => {
+                let rejection = Rejection::of(Cause::Contradiction);
+                let position = self.topic_partition.at(record.offset);
+                self.rejected =
+                    Some(RejectedChange { position, entity: None, record_id: None, rejection });
+            }
+            Some(intaken) => {
+                self.must_close = true;
+                self.carried = Some(Carried { record, intaken });
+            }
+        }
+    }
+
+    fn push(&mut self, intaken: Intaken, record: &LogRecord) -> Option<Intaken> {
+        let now = Instant::now().into_std();
+        match intaken {
+            Intaken::One(piece) => {
+                let back: Option<Piece> = self.batcher.push(piece, record.offset, now).err();
+                back.map(Intaken::One)
+            }
+            Intaken::Several(pieces) => {
+                self.batcher.push_all(pieces, record.offset, now).err().map(Intaken::Several)
+            }
+            Intaken::Nothing => None,
+        }
+    }
+
+    /// The record has its place: everything up to it is read.
+    fn settle(&mut self, record: LogRecord) {
+        self.read = record.offset.next();
+        self.read_since.get_or_insert_with(Instant::now);
+        match self.appended_ms.last_mut() {
+            Some((timestamp_ms, count)) if *timestamp_ms == record.timestamp_ms => *count += 1,
+            _ => self.appended_ms.push((record.timestamp_ms, 1)),
+        }
+        self.last = Some(record);
+    }
+}
