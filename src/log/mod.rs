@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 
 pub mod embedded;
+pub mod kafka;
 
 /// One record as it lies on the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

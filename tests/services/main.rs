@@ -8,3 +8,7 @@
     clippy::too_many_lines,
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
+
+mod kafka;
+#[path = "../it/log_conformance/mod.rs"]
+mod log_conformance;

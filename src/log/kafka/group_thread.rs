@@ -1,0 +1,454 @@
+//! The thread of a member: it alone polls the consumer, answers rebalances, starts and parks
+//! partitions, and commits.
+//!
+//! Nothing here waits for a lane: a revocation is an event with an answer, and polling goes on
+//! until the answer comes or the deadline passes. So a member never leaves the group because a lane
+//! is slow. Records do not pass through this thread (see [`super::slot`]).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, warn};
+
+use super::failure;
+use super::feed::KafkaFeed;
+use super::group_context::{GroupContext, Rebalance, assign, unassign};
+use super::member::Wishes;
+use super::number;
+use super::slot::{Common, Phase, Slot, Start};
+use crate::log::{Feed, GroupEvent, LogError};
+use crate::model::position::{NextOffset, Topic, TopicPartition};
+
+/// The thread looks around at least this often; arrivals and wishes wake it earlier.
+const TICK: Duration = Duration::from_millis(100);
+/// The same while a revocation or a start waits.
+const SHORT_TICK: Duration = Duration::from_millis(5);
+/// Brokers may allow few commits a second (Event Hubs: four a partition).
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How long librdkafka may take for a seek, which is done in this process.
+const SEEK: Duration = Duration::from_secs(1);
+/// Callbacks served in one turn.
+const POLLS: usize = 1_000;
+/// Tries of a start, one a short tick, before it is given up.
+const START_TRIES: u32 = 1_000;
+
+type Events = mpsc::Sender<Result<GroupEvent, LogError>>;
+
+/// What the thread owns.
+pub(super) struct GroupThread {
+    consumer: Arc<BaseConsumer<GroupContext>>,
+    common: Arc<Common>,
+    events: Events,
+    wishes: Arc<Wishes>,
+    slots: HashMap<TopicPartition, Arc<Slot>>,
+    revoke_deadline: Duration,
+    revoking: Option<Revoking>,
+    commits: HashMap<TopicPartition, NextOffset>,
+    commit_at: Instant,
+    /// An error after which the member is of no more use.
+    broken: bool,
+}
+
+/// A revocation whose answer is awaited.
+struct Revoking {
+    partitions: Vec<TopicPartition>,
+    done: oneshot::Receiver<()>,
+    until: Instant,
+}
+
+impl GroupThread {
+    pub(super) fn new(
+        consumer: Arc<BaseConsumer<GroupContext>>,
+        common: Arc<Common>,
+        events: Events,
+        wishes: Arc<Wishes>,
+        revoke_deadline: Duration,
+    ) -> Self {
+        Self {
+            consumer,
+            common,
+            events,
+            wishes,
+            slots: HashMap::new(),
+            revoke_deadline,
+            revoking: None,
+            commits: HashMap::new(),
+            commit_at: Instant::now(),
+            broken: false,
+        }
+    }
+
+    /// Runs until the member leaves or is of no more use; then the group has been left.
+    pub(super) fn run(mut self) {
+        while !self.wishes.leave() && !self.broken {
+            self.turn();
+            std::thread::park_timeout(if self.is_waiting() { SHORT_TICK } else { TICK });
+        }
+        self.leave();
+    }
+
+    /// Whether something is under way that no callback announces.
+    fn is_waiting(&self) -> bool {
+        self.revoking.is_some() || self.slots.values().any(|slot| slot.lock().start.is_some())
+    }
+
+    /// One look at everything there is to do.
+    fn turn(&mut self) {
+        self.poll();
+        self.finish_revocation();
+        while self.revoking.is_none()
+            && let Some(rebalance) = self.consumer.context().next_rebalance()
+        {
+            self.rebalance(rebalance);
+        }
+        while self.revoking.is_none()
+            && let Some(topic) = self.consumer.context().next_made_anew()
+        {
+            self.hand_out_anew(&topic);
+        }
+        self.park_neglected();
+        self.start_what_wants_to();
+        self.commit_when_due();
+    }
+
+    /// Serves callbacks and errors until there is nothing left, or for long enough.
+    fn poll(&mut self) {
+        for _ in 0..POLLS {
+            let calls = self.consumer.context().calls();
+            match self.consumer.poll(Duration::ZERO) {
+                None if self.consumer.context().calls() == calls => return,
+                None => {}
+                // Every partition has a queue of its own before it is assigned.
+                Some(Ok(_)) => warn!("a record came outside of its partition's queue"),
+                Some(Err(error)) => self.on_error(&error),
+            }
+        }
+        // Not to wait before the next turn.
+        self.common.thread.unpark();
+    }
+
+    fn on_error(&mut self, error: &KafkaError) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        if fatal || failure::ends_member(code) {
+            self.broken = true;
+            self.send(Err(failure::of_code("cannot stay in the consumer group", code)));
+        } else if code != RDKafkaErrorCode::AllBrokersDown {
+            debug!(?code, "the consumer group goes on after an error");
+        }
+    }
+
+    fn rebalance(&mut self, rebalance: Rebalance) {
+        if rebalance.given {
+            self.assign(rebalance.partitions);
+        } else if rebalance.lost {
+            self.end(&rebalance.partitions);
+            self.give_back(&rebalance.partitions);
+            self.send(Ok(GroupEvent::Lost { partitions: rebalance.partitions }));
+        } else {
+            self.ask_back(rebalance.partitions);
+        }
+    }
+
+    fn assign(&mut self, partitions: Vec<TopicPartition>) {
+        let list = list_of(&partitions, |_| NextOffset::ZERO);
+        // Queues of their own and a pause before the assignment: no record can go anywhere else,
+        // and the offset given here is never read from.
+        let feeds = self.new_feeds(partitions);
+        self.pause(&list);
+        if let Err(error) = assign(&self.consumer, &list) {
+            warn!(%error, "librdkafka did not take an assignment; the group will give it anew");
+        }
+        self.send(Ok(GroupEvent::Assigned(feeds)));
+    }
+
+    /// A topic that was made anew has other records at the old offsets. Its partitions are the
+    /// same to the group; to the lanes they must be new ones, which look before they start.
+    fn hand_out_anew(&mut self, topic: &Topic) {
+        let of_topic = self.slots.keys().filter(|it| it.topic == *topic);
+        let partitions: Vec<TopicPartition> = of_topic.cloned().collect();
+        if partitions.is_empty() {
+            return;
+        }
+        self.end(&partitions);
+        self.pause(&list_of(&partitions, |_| NextOffset::ZERO));
+        self.send(Ok(GroupEvent::Lost { partitions: partitions.clone() }));
+        let feeds = self.new_feeds(partitions);
+        self.send(Ok(GroupEvent::Assigned(feeds)));
+    }
+
+    fn new_feeds(&mut self, partitions: Vec<TopicPartition>) -> Vec<Box<dyn Feed>> {
+        let mut feeds: Vec<Box<dyn Feed>> = Vec::with_capacity(partitions.len());
+        for topic_partition in partitions {
+            let slot = Slot::new(topic_partition, &self.common);
+            self.split(&slot);
+            feeds.push(Box::new(KafkaFeed::new(Arc::clone(&slot))));
+            if let Some(former) = self.slots.insert(slot.topic_partition.clone(), slot) {
+                former.end();
+            }
+        }
+        feeds
+    }
+
+    fn split(&self, slot: &Arc<Slot>) {
+        let TopicPartition { topic, partition } = &slot.topic_partition;
+        let queue = self.consumer.split_partition_queue(topic.as_str(), number(partition.0));
+        let Some(mut queue) = queue else {
+            warn!(partition = %slot.topic_partition, "librdkafka has no queue for the partition");
+            return;
+        };
+        // Not a strong reference: the slot owns the queue, and the queue the callback.
+        let observed = Arc::downgrade(slot);
+        queue.set_nonempty_callback(move || {
+            if let Some(slot) = observed.upgrade() {
+                slot.on_arrival();
+            }
+        });
+        slot.lock().queue = Some(queue);
+    }
+
+    /// Ends the feeds of partitions.
+    fn end(&mut self, partitions: &[TopicPartition]) {
+        for topic_partition in partitions {
+            if let Some(slot) = self.slots.remove(topic_partition) {
+                slot.end();
+            }
+        }
+    }
+
+    /// Asks the lanes to give partitions back; [`Self::finish_revocation`] goes on from there.
+    fn ask_back(&mut self, partitions: Vec<TopicPartition>) {
+        self.end(&partitions);
+        let (done, answered) = oneshot::channel();
+        let until = Instant::now() + self.revoke_deadline;
+        self.revoking = Some(Revoking { partitions: partitions.clone(), done: answered, until });
+        self.send(Ok(GroupEvent::Revoked { partitions, done }));
+    }
+
+    /// Gives the partitions back once the lanes have answered, or have taken too long.
+    fn finish_revocation(&mut self) {
+        let Some(mut revoking) = self.revoking.take() else { return };
+        let waits = matches!(revoking.done.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        if waits && Instant::now() < revoking.until {
+            self.revoking = Some(revoking);
+            return;
+        }
+        if waits {
+            warn!(partitions = revoking.partitions.len(), "lanes took too long to give back");
+        }
+        self.commit();
+        self.give_back(&revoking.partitions);
+    }
+
+    fn give_back(&self, partitions: &[TopicPartition]) {
+        let list = list_of(partitions, |_| NextOffset::ZERO);
+        if let Err(error) = unassign(&self.consumer, &list) {
+            warn!(%error, "librdkafka did not give partitions back");
+        }
+    }
+
+    /// Starts the partitions whose feeds or slots ask for it.
+    fn start_what_wants_to(&mut self) {
+        let wanting: Vec<(Arc<Slot>, Start)> = self
+            .slots
+            .values()
+            .filter_map(|slot| Some((Arc::clone(slot), slot.lock().start.take()?)))
+            .collect();
+        for (slot, start) in wanting {
+            self.start(&slot, start);
+        }
+    }
+
+    fn start(&self, slot: &Arc<Slot>, mut start: Start) {
+        let list = list_of(std::slice::from_ref(&slot.topic_partition), |_| start.from);
+        // Pausing throws away what was fetched; seeking alone would leave it counted.
+        self.pause(&list);
+        let sought = match self.seek(&list) {
+            Err(RDKafkaErrorCode::State) => self.assign_anew(slot, start.from),
+            other => other,
+        };
+        let mut state = slot.lock();
+        let outcome = match sought {
+            Ok(()) => {
+                state.started(start.from);
+                Ok(())
+            }
+            Err(_) if start.tries < START_TRIES => {
+                start.tries += 1;
+                // A start asked for meanwhile is newer.
+                state.start.get_or_insert(start);
+                return;
+            }
+            Err(code) => {
+                let what = format!("cannot start {} at {}", slot.topic_partition, start.from);
+                Err(failure::of_code(what, code))
+            }
+        };
+        if outcome.is_ok()
+            && let Err(error) = self.consumer.resume(&list)
+        {
+            debug!(%error, "resume");
+        }
+        match (start.answer, outcome) {
+            (Some(answer), outcome) => {
+                // Nobody listens any more if the feed was dropped.
+                drop(answer.send(outcome));
+            }
+            (None, Err(error)) => state.phase = Phase::Failed(error),
+            (None, Ok(())) => {}
+        }
+        drop(state);
+        slot.arrived.notify_one();
+    }
+
+    fn seek(&self, list: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        let sought = self
+            .consumer
+            .seek_partitions(list.clone(), SEEK)
+            .map_err(|_| RDKafkaErrorCode::OperationTimedOut)?;
+        let failed = sought.elements().iter().find_map(|element| element.error().err());
+        failed.map_or(Ok(()), |error| Err(code_of(&error)))
+    }
+
+    /// After an error librdkafka has stopped the partition for good, and a seek is refused; given
+    /// back and taken again, it reads from where it is told.
+    fn assign_anew(&self, slot: &Arc<Slot>, from: NextOffset) -> Result<(), RDKafkaErrorCode> {
+        if self.revoking.is_some() {
+            // It would be taken for the answer to the revocation.
+            return Err(RDKafkaErrorCode::State);
+        }
+        let done = if matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            let list = list_of(std::slice::from_ref(&slot.topic_partition), |_| from);
+            self.consumer
+                .incremental_unassign(&list)
+                .and_then(|()| self.consumer.incremental_assign(&list))
+        } else {
+            // An eager assignment is made as a whole. The others go on from where their feeds are,
+            // which must not move meanwhile.
+            let others = self.slots.values().filter(|other| !Arc::ptr_eq(other, slot));
+            let states: Vec<_> = others.map(|other| (other, other.lock())).collect();
+            let mut positions: HashMap<TopicPartition, NextOffset> = states
+                .iter()
+                .map(|(other, state)| (other.topic_partition.clone(), state.position()))
+                .collect();
+            positions.insert(slot.topic_partition.clone(), from);
+            let partitions: Vec<TopicPartition> = positions.keys().cloned().collect();
+            let list = list_of(&partitions, |partition| {
+                positions.get(partition).copied().unwrap_or(NextOffset::ZERO)
+            });
+            self.consumer.assign(&list)
+        };
+        done.map_err(|_| RDKafkaErrorCode::State)
+    }
+
+    fn pause(&self, list: &TopicPartitionList) {
+        if let Err(error) = self.consumer.pause(list) {
+            debug!(%error, "pause");
+        }
+    }
+
+    /// Parks the partitions that nobody asks for while the others move on.
+    fn park_neglected(&self) {
+        for slot in self.slots.values().filter(|slot| slot.is_neglected()) {
+            let mut state = slot.lock();
+            if matches!(state.phase, Phase::Running) {
+                state.phase = Phase::Parked;
+                self.pause(&list_of(std::slice::from_ref(&slot.topic_partition), |_| {
+                    NextOffset::ZERO
+                }));
+            }
+        }
+    }
+
+    fn commit_when_due(&mut self) {
+        if Instant::now() >= self.commit_at {
+            self.commit();
+            self.commit_at = Instant::now() + COMMIT_EVERY;
+        }
+    }
+
+    fn commit(&mut self) {
+        self.commits.extend(self.wishes.take_commits());
+        if self.commits.is_empty() {
+            return;
+        }
+        let commits = std::mem::take(&mut self.commits);
+        let partitions: Vec<TopicPartition> = commits.keys().cloned().collect();
+        let list = list_of(&partitions, |partition| {
+            commits.get(partition).copied().unwrap_or(NextOffset::ZERO)
+        });
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            debug!(code = ?error.rdkafka_error_code(), "the group did not take offsets");
+        }
+    }
+
+    /// Revokes what is left, waits for the answer, leaves.
+    fn leave(mut self) {
+        while self.revoking.is_some() {
+            self.poll();
+            self.finish_revocation();
+            std::thread::park_timeout(SHORT_TICK);
+        }
+        let left: Vec<TopicPartition> = self.slots.keys().cloned().collect();
+        if !left.is_empty() {
+            self.end(&left);
+            let (done, mut answered) = oneshot::channel();
+            let until = Instant::now() + self.revoke_deadline;
+            self.send(Ok(GroupEvent::Revoked { partitions: left, done }));
+            while matches!(answered.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+                && Instant::now() < until
+            {
+                self.poll();
+                std::thread::park_timeout(SHORT_TICK);
+            }
+        }
+        self.commit();
+        self.consumer.context().close();
+        // Rebalances that came meanwhile still wait for their answer.
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            if rebalance.given {
+                let list = list_of(&rebalance.partitions, |_| NextOffset::ZERO);
+                drop(assign(&self.consumer, &list));
+            } else {
+                self.give_back(&rebalance.partitions);
+            }
+        }
+        // Dropping the consumer tells the group; the end of the events comes after that.
+        let Self { consumer, events, .. } = self;
+        drop(consumer);
+        drop(events);
+    }
+
+    /// Hands an event over. Waits when the member is not polled: then it may as well leave the
+    /// group, which is what happens after `max.poll.interval.ms`.
+    fn send(&self, event: Result<GroupEvent, LogError>) {
+        // A dropped member has no use for events; a revocation in it counts as answered.
+        drop(self.events.blocking_send(event));
+    }
+}
+
+/// librdkafka's form of partitions and offsets.
+fn list_of(
+    partitions: &[TopicPartition],
+    offset: impl Fn(&TopicPartition) -> NextOffset,
+) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for topic_partition in partitions {
+        let mut element =
+            list.add_partition(topic_partition.topic.as_str(), number(topic_partition.partition.0));
+        let offset = rdkafka::Offset::Offset(offset(topic_partition).0.max(0));
+        if let Err(error) = element.set_offset(offset) {
+            debug!(%error, "offset");
+        }
+    }
+    list
+}
+
+fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
+    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)
+}
