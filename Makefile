@@ -25,8 +25,8 @@ fmt: ## is the code formatted? (cargo fmt formats it)
 lint: ## clippy, warnings are errors
 	cargo clippy --release --locked --all-targets --features mutations -- -D warnings
 
-docs: ## the library's documentation, broken links are errors
-	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps
+docs: ## the documentation of all items, broken links are errors
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --document-private-items
 
 deny: ## licences, duplicates and sources of dependencies
 	scripts/setup deny && target/tools/bin/cargo-deny --locked check -D warnings licenses bans sources

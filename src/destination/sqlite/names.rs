@@ -117,7 +117,7 @@ mod tests {
             (table(&long, &["a"]), "name_impossible"),
             (table("account", &["id"]), "column_name_taken"),
             (table("account", &["a", "A"]), "column_name_taken"),
-            (table("account", &vec!["a"; 3]), "column_name_taken"),
+            (table("account", &["a"; 3]), "column_name_taken"),
         ] {
             assert_eq!(check_names(&table).unwrap_err().code, code);
         }

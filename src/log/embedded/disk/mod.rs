@@ -1,7 +1,7 @@
 //! The log on disk: one SQLite file with a write-ahead log, one table row per batch of records.
 //!
 //! It promises that what was acknowledged survives the death of the process, and with
-//! [`Durability::Full`] the loss of power; that a damaged batch is an error that names its place;
+//! [`Full`](super::Durability::Full) the loss of power; that a damaged batch is an error that names its place;
 //! and that one process consumes while others may append. Nothing that blocks runs on the threads
 //! of the async runtime.
 
