@@ -18,5 +18,6 @@ mod documents;
 mod embedded_log;
 mod house;
 mod log_conformance;
+mod pipeline;
 mod settings;
 mod simulation;

@@ -9,7 +9,7 @@
 //! repeats one world; `KEEPSTEP_TEST_SEEDS=100000 … simulation::worlds` runs many.
 
 mod oracle;
-mod source;
+pub(crate) mod source;
 mod world;
 
 use keepstep::model::mutation::Mutations;

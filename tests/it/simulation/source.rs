@@ -24,7 +24,7 @@ pub(super) const ENTITIES: [(&str, bool); 4] =
 /// Everything published, by partition, in log order: what the oracle replays.
 pub(super) type Published = Arc<Mutex<BTreeMap<TopicPartition, Vec<Change>>>>;
 
-pub(super) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
+pub(crate) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
     let attribute = |name: String, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
     let primary_id = format!("{entity}id");
     let mut attributes = vec![attribute(primary_id.clone(), AttributeKind::Guid)];

@@ -1,0 +1,338 @@
+//! A pipeline over the log and the destination in memory: gaps are loud (G10), a rejected change
+//! stops its lane and nothing else, and what is not the profile's business is passed over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
+use keepstep::destination::memory::MemoryDestination;
+use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use keepstep::log::{Log, NewRecord};
+use keepstep::metrics::Metrics;
+use keepstep::model::batcher::BatchLimits;
+use keepstep::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
+use keepstep::model::mapping::UnknownAttribute;
+use keepstep::model::mutation::Mutations;
+use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
+use keepstep::model::record::{EntityName, RecordId};
+use keepstep::model::value::Value;
+use keepstep::pipeline::memory_budget::MemoryBudget;
+use keepstep::pipeline::status::{LaneState, StatusBoard};
+use keepstep::pipeline::{Pipeline, PipelineError, PipelineParts};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::simulation::source::mapping;
+
+/// One topic, one profile, one process at a time.
+struct Scene {
+    log: EmbeddedLog,
+    destination: MemoryDestination,
+    topic: Topic,
+    status: Arc<StatusBoard>,
+    running: JoinSet<Result<(), PipelineError>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Scene {
+    async fn new(partitions: u32) -> Self {
+        let clock = Arc::new(|| 1_700_000_000_000);
+        let scene = Self {
+            log: EmbeddedLog::in_memory(EmbeddedSettings::new(clock)),
+            destination: MemoryDestination::default(),
+            topic: Topic::new("crm.org"),
+            status: Arc::default(),
+            running: JoinSet::new(),
+            stop: watch::Sender::new(false),
+        };
+        scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
+        scene
+    }
+
+    fn start(&mut self) {
+        let entities = [("alpha", true), ("gamma", false)];
+        let profile = Profile {
+            id: ProfileId::new("test").unwrap(),
+            name: "test".to_owned(),
+            schema: "dbo".into(),
+            prefix: None,
+            entities: entities
+                .map(|(name, versioned)| ProfileEntity {
+                    name: name.into(),
+                    versioned,
+                    topic: self.topic.clone(),
+                })
+                .into(),
+            unknown_attributes: UnknownAttribute::Stop,
+            start: Start::Earliest,
+            batch: BatchLimits { changes: 100, bytes: 1 << 20, linger: Duration::from_millis(20) },
+            drain: Duration::from_secs(3),
+        };
+        let names = entities.map(|(name, _)| name);
+        let parts = PipelineParts {
+            profile: Arc::new(profile),
+            mappings: entities.map(|(name, versioned)| mapping(name, versioned)).into(),
+            decoder: Arc::new(DecoderSettings::default()),
+            log: Arc::new(self.log.clone()),
+            destination: Arc::new(self.destination.clone()),
+            budget: MemoryBudget::new(1 << 20),
+            status: Arc::clone(&self.status),
+            metrics: Arc::new(Metrics::new().unwrap().profile("test", names)),
+            clock: Arc::new(|| 1_700_000_000_100),
+            seed: 1,
+            mutations: Mutations::default(),
+        };
+        self.stop.send_replace(false);
+        self.running.spawn(Pipeline::new(parts).run(self.stop.subscribe()));
+    }
+
+    async fn end(&mut self) -> Result<(), PipelineError> {
+        self.stop.send_replace(true);
+        self.running.join_next().await.unwrap().unwrap()
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) {
+        self.log.append(&self.topic, records).await.unwrap();
+    }
+
+    /// Waits until partition 0 is settled up to `next`.
+    async fn settled(&self, next: i64) {
+        self.when(|board| board.settled().iter().any(|(_, at)| *at == NextOffset(next))).await;
+    }
+
+    /// Waits until a lane is stopped; why.
+    async fn stopped(&self) -> String {
+        let reason = |board: &StatusBoard| {
+            board.lanes().into_values().find_map(|lane| match lane.state {
+                LaneState::Stopped(reason) => Some(reason),
+                _ => None,
+            })
+        };
+        self.when(|board| reason(board).is_some()).await;
+        reason(&self.status).unwrap()
+    }
+
+    async fn when(&self, holds: impl Fn(&StatusBoard) -> bool) {
+        let mut changed = self.status.subscribe();
+        let waiting = async {
+            while !holds(&self.status) {
+                changed.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(600), waiting).await;
+        assert!(waited.is_ok(), "{:?}", self.status.lanes());
+    }
+
+    fn rows(&self) -> usize {
+        self.destination.look(|state| state.rows.len())
+    }
+}
+
+fn change(entity: &str, record: u128, version: i64) -> Change {
+    Change {
+        organization_id: None,
+        entity: EntityName::new(entity),
+        record_id: RecordId(Uuid::from_u128(record)),
+        operation: Operation::Create,
+        image: Image::Full,
+        version: (entity == "alpha").then_some(Version(version)),
+        changed_at: None,
+        attributes: vec![("n0".into(), Value::Integer(7))],
+        correlation_id: None,
+        payload_reference: None,
+    }
+}
+
+fn record(change: &Change) -> NewRecord {
+    NewRecord {
+        partition: Some(0),
+        key: Some(change.record_id.canonical().into_bytes().into()),
+        payload: Some(encode_change(change).into()),
+        ..NewRecord::default()
+    }
+}
+
+fn records(numbers: std::ops::Range<u128>) -> Vec<NewRecord> {
+    numbers.map(|number| record(&change("alpha", number, 1))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_trimmed_past_the_checkpoint_stops_the_lane() {
+    let mut scene = Scene::new(1).await;
+    scene.append(records(0..5)).await;
+    scene.start();
+    scene.settled(5).await;
+    scene.end().await.unwrap();
+    scene.append(records(5..20)).await;
+    let partition = TopicPartition::new(&scene.topic, 0);
+    scene.log.trim(&partition, NextOffset(9)).await.unwrap();
+    scene.start();
+    let reason = scene.stopped().await;
+    assert!(reason.starts_with("gap: re-sync needed"), "{reason}");
+    assert!(reason.contains("offset 5") && reason.contains("starts only at 9"), "{reason}");
+    assert_eq!(scene.rows(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_anew_stops_the_lane_whether_it_is_shorter_or_longer() {
+    for appended in [2, 20] {
+        let mut scene = Scene::new(1).await;
+        scene.append(records(0..5)).await;
+        scene.start();
+        scene.settled(5).await;
+        scene.end().await.unwrap();
+        scene.log.recreate_topic(&scene.topic).await.unwrap();
+        scene.append(records(100..100 + appended)).await;
+        scene.start();
+        let reason = scene.stopped().await;
+        assert!(reason.contains("topic was made anew"), "{reason}");
+        assert_eq!(scene.rows(), 5);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_whose_partition_count_changed_is_refused() {
+    let mut scene = Scene::new(1).await;
+    scene.append(records(0..1)).await;
+    scene.start();
+    scene.settled(1).await;
+    scene.end().await.unwrap();
+    scene.log.add_partitions(&scene.topic, 2).await.unwrap();
+    scene.start();
+    let error = scene.running.join_next().await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("partition"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compacted_topic_is_refused() {
+    let mut scene = Scene::new(1).await;
+    scene.topic = Topic::new("compacted");
+    scene.log.create_topic(&scene.topic, 1, true).await.unwrap();
+    scene.start();
+    let error = scene.running.join_next().await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("compacted"), "{error}");
+}
+
+/// A rejected change stops its lane, loudly: what is before it is written, nothing behind it is.
+async fn stops_at(rejected: NewRecord, partitions: u32) -> String {
+    let mut scene = Scene::new(partitions).await;
+    scene.append(records(0..3)).await;
+    scene.append(vec![rejected]).await;
+    scene.append(records(10..13)).await;
+    scene.start();
+    let reason = scene.stopped().await;
+    scene.settled(3).await;
+    assert_eq!(scene.rows(), 3);
+    assert!(reason.contains("crm.org/0@3"), "{reason}");
+    // Started again it stops again, at the same place.
+    scene.end().await.unwrap();
+    scene.start();
+    assert_eq!(scene.stopped().await, reason);
+    reason
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_does_not_fit_stops_its_lane_with_position_column_and_cause() {
+    let mut wrong = change("alpha", 9, 1);
+    wrong.attributes = vec![("n2".into(), Value::Text("SECRET".into()))];
+    let reason = stops_at(record(&wrong), 1).await;
+    assert!(reason.contains("column n2") && reason.contains("type text"), "{reason}");
+    assert!(reason.contains(&wrong.record_id.canonical()), "{reason}");
+    assert!(!reason.contains("SECRET"), "{reason}");
+
+    let mut unversioned = change("alpha", 9, 1);
+    unversioned.version = None;
+    assert!(stops_at(record(&unversioned), 1).await.contains("no row version"));
+
+    let mut unknown = change("alpha", 9, 1);
+    unknown.attributes = vec![("stranger".into(), Value::Null)];
+    assert!(stops_at(record(&unknown), 1).await.contains("column stranger"));
+
+    let mut patch = change("alpha", 9, 1);
+    (patch.operation, patch.image) = (Operation::Update, Image::Patch);
+    let reason = stops_at_write(record(&patch)).await;
+    assert!(reason.contains("patch has no row"), "{reason}");
+}
+
+/// As [`stops_at`], for what only the destination can see: the whole batch stays out.
+async fn stops_at_write(rejected: NewRecord) -> String {
+    let mut scene = Scene::new(1).await;
+    scene.append(records(0..3)).await;
+    scene.start();
+    scene.settled(3).await;
+    scene.append(vec![rejected]).await;
+    let reason = scene.stopped().await;
+    assert_eq!(scene.rows(), 3);
+    assert!(reason.contains("crm.org/0@3"), "{reason}");
+    reason
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_stops_its_lane() {
+    let null = NewRecord { payload: None, ..record(&change("alpha", 9, 1)) };
+    assert!(stops_at(null, 1).await.contains("no payload"));
+    let garbage =
+        NewRecord { payload: Some("\u{1}SECRET".into()), ..record(&change("alpha", 9, 1)) };
+    let reason = stops_at(garbage, 1).await;
+    assert!(reason.contains("could not be decoded") && !reason.contains("SECRET"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_must_be_the_record_id_where_there_is_more_than_one_partition() {
+    let good = record(&change("alpha", 9, 1));
+    for key in [None, Some("0F8FAD5B-D9CB-469F-A165-70867728950E".into()), Some("".into())] {
+        let wrong = NewRecord { key, ..good.clone() };
+        assert!(stops_at(wrong, 2).await.contains("key on the log"));
+    }
+    let mut scene = Scene::new(1).await;
+    scene.append(vec![NewRecord { key: None, ..good }]).await;
+    scene.start();
+    scene.settled(1).await;
+    assert_eq!(scene.rows(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_lane_stops_no_other() {
+    let mut scene = Scene::new(2).await;
+    let poison = NewRecord { payload: None, ..record(&change("alpha", 9, 1)) };
+    scene.append(vec![poison]).await;
+    let other = (0..50).map(|number| change("alpha", number, 1));
+    let other: Vec<NewRecord> =
+        other.map(|change| NewRecord { partition: Some(1), ..record(&change) }).collect();
+    scene.append(other).await;
+    scene.start();
+    scene.stopped().await;
+    scene.settled(50).await;
+    assert_eq!(scene.rows(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_and_markers_are_passed_over_and_settled() {
+    let mut scene = Scene::new(1).await;
+    let marker = SnapshotMarker {
+        organization_id: None,
+        entity: EntityName::new("alpha"),
+        phase: SnapshotPhase::Begin,
+        sync_id: Uuid::from_u128(1),
+        marked_at: None,
+    };
+    let marker = NewRecord { payload: Some(encode_marker(&marker).into()), ..NewRecord::default() };
+    scene.append(vec![record(&change("stranger", 1, 1)), marker]).await;
+    scene.start();
+    scene.settled(2).await;
+    assert_eq!(scene.rows(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_writes_what_was_read() {
+    let mut scene = Scene::new(1).await;
+    scene.start();
+    scene.when(|board| board.settled().len() == 1).await;
+    scene.append(records(0..30)).await;
+    // Far less than the linger: the lane has read, and not written.
+    tokio::time::timeout(Duration::from_millis(5), scene.settled(30)).await.unwrap_err();
+    scene.end().await.unwrap();
+    assert_eq!(scene.rows(), 30);
+}
