@@ -45,6 +45,7 @@ pub mod faulty;
 pub mod memory;
 pub mod own_tables;
 pub mod sqlite;
+pub mod postgres;
 
 /// What a profile wants to find in the destination before it writes.
 #[derive(Clone, Debug)]

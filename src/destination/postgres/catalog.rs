@@ -1,0 +1,191 @@
+//! What is there already: tables, columns and keys, from PostgreSQL's catalog.
+//!
+//! Reading is apart from judging: what a table lacks, and what of it does not fit, is decided by
+//! pure functions on what was found. Must never change anything.
+
+use std::collections::HashMap;
+
+use tokio_postgres::{Client, Row};
+
+use super::ddl;
+use super::failure::Failure;
+use super::quote;
+use crate::destination::Trouble;
+use crate::model::table::{Column, ColumnType, ID, Table};
+
+/// A column, as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FoundColumn {
+    /// Name of its type, in the catalog's own spelling (`int4`).
+    pub type_name: String,
+    /// The type's modifier; -1 for none.
+    pub modifier: i32,
+}
+
+/// A table, as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FoundTable {
+    /// Its columns by name.
+    pub columns: HashMap<String, FoundColumn>,
+    /// Whether it is an ordinary or partitioned table, not a view or a foreign one.
+    pub ordinary: bool,
+    /// Whether it has a unique index on its key column alone.
+    pub keyed: bool,
+    /// Whether the user may change its columns.
+    pub owned: bool,
+}
+
+const FIND_TABLE: &str = "SELECT c.oid, c.relkind IN ('r', 'p') AS ordinary, pg_has_role(c.relowner, 'USAGE') AS owned, EXISTS (SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = $3) AS keyed FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+const FIND_COLUMNS: &str = "SELECT a.attname::text, t.typname::text, a.atttypmod FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+const FIND_SCHEMA: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+
+/// Looks for a table.
+pub(super) async fn find_table(
+    client: &Client,
+    schema: &str,
+    name: &str,
+) -> Result<Option<FoundTable>, Failure> {
+    let Some(found) = client.query_opt(FIND_TABLE, &[&schema, &name, &ID]).await? else {
+        return Ok(None);
+    };
+    let oid: u32 = found.try_get("oid")?;
+    let rows = client.query(FIND_COLUMNS, &[&oid]).await?;
+    let columns = rows.iter().map(column).collect::<Result<_, Failure>>()?;
+    Ok(Some(FoundTable {
+        columns,
+        ordinary: found.try_get("ordinary")?,
+        keyed: found.try_get("keyed")?,
+        owned: found.try_get("owned")?,
+    }))
+}
+
+fn column(row: &Row) -> Result<(String, FoundColumn), Failure> {
+    let found = FoundColumn { type_name: row.try_get(1)?, modifier: row.try_get(2)? };
+    Ok((row.try_get(0)?, found))
+}
+
+/// Whether a schema exists.
+pub(super) async fn schema_exists(client: &Client, schema: &str) -> Result<bool, Failure> {
+    Ok(client.query_one(FIND_SCHEMA, &[&schema]).await?.try_get(0)?)
+}
+
+/// The columns that a table lacks.
+pub(super) fn missing_columns(table: &Table, found: &FoundTable) -> Vec<Column> {
+    let mut columns = ddl::nullable_columns(table);
+    columns.retain(|column| !found.columns.contains_key(column.name.as_str()));
+    columns
+}
+
+/// What of a table that exists stands in the way of writing to it: all of it, not only the first.
+pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
+    let full_name = ddl::table_name(table);
+    let trouble =
+        |code: &str, what: String, hint: String| Trouble { what, code: code.into(), hint };
+    if !found.ordinary {
+        return vec![trouble(
+            "no_ordinary_table",
+            format!("writing to {full_name}"),
+            "It is a view or a foreign table: name another schema or prefix.".to_owned(),
+        )];
+    }
+    let mut misfits = Vec::new();
+    let key = Column { name: ID.into(), column_type: ColumnType::Guid };
+    if !found.columns.contains_key(ID) {
+        misfits.push(trouble(
+            "key_missing",
+            format!("finding column {} of table {full_name}", quote::name(ID)),
+            format!("Add it: ALTER TABLE {full_name} ADD {} uuid PRIMARY KEY", quote::name(ID)),
+        ));
+    } else if !found.keyed {
+        misfits.push(trouble(
+            "key_not_unique",
+            format!("finding the key of table {full_name}"),
+            format!("Make it one: ALTER TABLE {full_name} ADD PRIMARY KEY ({})", quote::name(ID)),
+        ));
+    }
+    for column in std::iter::once(key).chain(ddl::nullable_columns(table)) {
+        let Some(there) = found.columns.get(column.name.as_str()) else { continue };
+        if !fits(column.column_type, there) {
+            misfits.push(trouble(
+                "column_type",
+                format!(
+                    "writing to column {} of table {full_name}, of type {}",
+                    quote::name(&column.name),
+                    there.type_name
+                ),
+                format!(
+                    "It must hold {}: change it, or name another schema or prefix.",
+                    ddl::type_text(column.column_type)
+                ),
+            ));
+        }
+    }
+    misfits
+}
+
+/// Whether every value of a type can be stored in a column as it is.
+fn fits(wanted: ColumnType, found: &FoundColumn) -> bool {
+    let modifier = found.modifier;
+    match (wanted, found.type_name.as_str()) {
+        (ColumnType::Guid, "uuid")
+        | (ColumnType::Integer, "int4")
+        | (ColumnType::Long, "int8")
+        | (ColumnType::Boolean, "bool")
+        | (ColumnType::Text { .. }, "text") => true,
+        // The modifier of varchar(n) is n + 4.
+        (ColumnType::Text { max_units }, "varchar") => {
+            modifier < 0 || max_units.is_some_and(|units| i64::from(units) + 4 <= modifier.into())
+        }
+        (ColumnType::Timestamp, "timestamp") => modifier < 0 || modifier >= 3,
+        (ColumnType::Decimal { scale }, "numeric") => modifier < 0 || decimal_fits(scale, modifier),
+        _ => false,
+    }
+}
+
+/// Whether 38 digits with `scale` of them after the point fit a numeric column.
+///
+/// Its modifier, less 4, holds the precision above and the scale in the lowest 11 bits.
+/// Source: `numerictypmodin` in PostgreSQL's `src/backend/utils/adt/numeric.c`.
+fn decimal_fits(scale: u8, modifier: i32) -> bool {
+    let packed = modifier - 4;
+    let (found_precision, found_scale) = ((packed >> 16) & 0xffff, packed & 0x7ff);
+    let wanted_scale = i32::from(scale);
+    found_scale >= wanted_scale && found_precision - found_scale >= 38 - wanted_scale
+}
+
+/// Refuses names and numbers of columns that PostgreSQL would cut or refuse, before anything is
+/// made.
+pub(super) fn beyond_limits(table: &Table) -> Vec<Trouble> {
+    let full_name = ddl::table_name(table);
+    let columns = ddl::nullable_columns(table);
+    let names = [&table.schema, &table.name].into_iter().chain(columns.iter().map(|c| &c.name));
+    let mut troubles: Vec<Trouble> = names
+        .filter(|name| {
+            name.is_empty() || name.len() > ddl::LONGEST_NAME_BYTES || name.contains('\0')
+        })
+        .map(|name| Trouble {
+            what: format!("using the name {} in table {full_name}", quote::name(name)),
+            code: "name_length".into(),
+            hint: format!(
+                "PostgreSQL keeps names of 1 to {} bytes: use a shorter schema or prefix, or leave \
+                 the attribute out.",
+                ddl::LONGEST_NAME_BYTES
+            ),
+        })
+        .collect();
+    if columns.len() >= ddl::MOST_COLUMNS {
+        troubles.push(Trouble {
+            what: format!("making table {full_name} with {} columns", columns.len() + 1),
+            code: "column_count".into(),
+            hint: format!(
+                "PostgreSQL holds {} columns at most: leave attributes of the entity out.",
+                ddl::MOST_COLUMNS
+            ),
+        });
+    }
+    troubles
+}
+
+#[cfg(test)]
+#[path = "catalog_test.rs"]
+mod tests;

@@ -1,0 +1,76 @@
+//! Which columns that exist already are good enough.
+
+use super::*;
+
+fn found(type_name: &str, modifier: i32) -> FoundColumn {
+    FoundColumn { type_name: type_name.to_owned(), modifier }
+}
+
+/// The modifier of `numeric(precision, scale)`.
+fn numeric(precision: i32, scale: i32) -> FoundColumn {
+    found("numeric", ((precision << 16) | scale) + 4)
+}
+
+#[test]
+fn wider_columns_fit_and_narrower_ones_do_not() {
+    let text = |units| ColumnType::Text { max_units: units };
+    let decimal = |scale| ColumnType::Decimal { scale };
+    for (wanted, there, expected) in [
+        (text(Some(100)), found("varchar", 104), true),
+        (text(Some(100)), found("varchar", 204), true),
+        (text(Some(100)), found("varchar", 103), false),
+        (text(Some(100)), found("varchar", -1), true),
+        (text(Some(100)), found("text", -1), true),
+        (text(None), found("varchar", 4004), false),
+        (text(None), found("varchar", -1), true),
+        (text(Some(10)), found("bpchar", 104), false),
+        (decimal(2), numeric(38, 2), true),
+        (decimal(2), numeric(40, 4), true),
+        (decimal(2), numeric(38, 4), false),
+        (decimal(4), numeric(40, 2), false),
+        (decimal(2), found("numeric", -1), true),
+        (decimal(2), found("float8", -1), false),
+        (ColumnType::Timestamp, found("timestamp", 3), true),
+        (ColumnType::Timestamp, found("timestamp", -1), true),
+        (ColumnType::Timestamp, found("timestamp", 0), false),
+        (ColumnType::Timestamp, found("timestamptz", -1), false),
+        (ColumnType::Integer, found("int4", -1), true),
+        (ColumnType::Integer, found("int8", -1), false),
+        (ColumnType::Long, found("int8", -1), true),
+        (ColumnType::Boolean, found("bool", -1), true),
+        (ColumnType::Guid, found("uuid", -1), true),
+        (ColumnType::Guid, found("text", -1), false),
+    ] {
+        assert_eq!(fits(wanted, &there), expected, "{wanted:?} in {there:?}");
+    }
+}
+
+fn table(columns: usize, name: &str) -> Table {
+    let column = |at| Column { name: format!("c{at}").into(), column_type: ColumnType::Integer };
+    Table { schema: "s".into(), name: name.into(), columns: (0..columns).map(column).collect() }
+}
+
+#[test]
+fn every_misfit_of_a_table_is_told() {
+    let mut columns = HashMap::new();
+    columns.insert("Id".to_owned(), found("text", -1));
+    columns.insert("c0".to_owned(), found("int8", -1));
+    columns.insert("c1".to_owned(), found("int4", -1));
+    let there = FoundTable { columns, ordinary: true, keyed: false, owned: true };
+    let codes: Vec<_> =
+        misfits(&table(3, "t"), &there).into_iter().map(|trouble| trouble.code).collect();
+    assert_eq!(codes, ["key_not_unique", "column_type", "column_type"]);
+    let missing: Vec<_> =
+        missing_columns(&table(3, "t"), &there).into_iter().map(|column| column.name).collect();
+    assert_eq!(missing, ["SinkCreatedOn", "SinkModifiedOn", "c2", "versionnumber"]);
+}
+
+#[test]
+fn limits_are_told_at_their_border() {
+    assert_eq!(beyond_limits(&table(MOST - 4, &"x".repeat(63))), []);
+    assert_eq!(beyond_limits(&table(MOST - 3, "t"))[0].code, "column_count");
+    assert_eq!(beyond_limits(&table(1, &"x".repeat(64)))[0].code, "name_length");
+    assert_eq!(beyond_limits(&table(1, ""))[0].code, "name_length");
+}
+
+const MOST: usize = ddl::MOST_COLUMNS;

@@ -1,0 +1,230 @@
+//! Connections: how they are made, lent, and thrown away.
+//!
+//! Promises: at most the set number at a time; a connection whose call did not end well, or was
+//! dropped, is never lent again; every wait for the server has a limit. A connection keeps the
+//! staging tables that it made, and makes each once.
+
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls, Statement};
+
+use super::copy_columns::CopyColumns;
+use super::ddl;
+use super::failure::Failure;
+use super::settings::PostgresSettings;
+use super::tls;
+use super::url::{self, Protection};
+use crate::model::table::Table;
+
+/// Most staging tables of one connection. Each costs a little at every commit, so those that were
+/// not used for longest are dropped beyond it.
+const MOST_STAGING_TABLES: usize = 32;
+
+/// A connection without a word for so long is asked whether it still lives.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// So long between two such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// So many unanswered questions end it.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// Bytes that nobody takes for so long end it.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
+/// A staging table of a connection.
+pub(super) struct Staging {
+    /// The table that it stages for, as it was when the staging table was made.
+    table: Table,
+    /// Its name, without a schema.
+    pub name: String,
+    /// The columns of the prepared COPY.
+    pub columns: CopyColumns,
+    /// The prepared COPY.
+    pub copy: Statement,
+    last_used: u64,
+}
+
+/// A connection and what was made on it.
+pub(super) struct Connection {
+    /// The driver's handle.
+    pub client: Client,
+    staging: Vec<Staging>,
+    made: u64,
+    uses: u64,
+    /// The task that talks to the server; it ends with the connection.
+    _talk: JoinSet<()>,
+}
+
+impl Connection {
+    /// The number, among this connection's, of the staging table that can take `needed` for
+    /// `table`; made or widened where it must be.
+    pub(super) async fn staging(
+        &mut self,
+        table: &Table,
+        needed: &CopyColumns,
+    ) -> Result<usize, Failure> {
+        self.uses += 1;
+        if let Some(at) = self.staging.iter().position(|staging| staging.table == *table) {
+            if !self.staging[at].columns.covers(needed) {
+                let columns = self.staging[at].columns.union(needed);
+                let text = columns.copy_statement(&self.staging[at].name);
+                self.staging[at].copy = self.client.prepare(&text).await?;
+                self.staging[at].columns = columns;
+            }
+            self.staging[at].last_used = self.uses;
+            return Ok(at);
+        }
+        self.make_room(table).await?;
+        self.made += 1;
+        let name = format!("keepstep_stage_{}", self.made);
+        let create = ddl::create_staging(table, &name);
+        let copy = needed.copy_statement(&name);
+        // Both are on their way before the first is answered.
+        let ((), copy) =
+            tokio::try_join!(self.client.batch_execute(&create), self.client.prepare(&copy))?;
+        let (table, columns) = (table.clone(), needed.clone());
+        self.staging.push(Staging { table, name, columns, copy, last_used: self.uses });
+        Ok(self.staging.len() - 1)
+    }
+
+    /// The staging table of this number.
+    pub(super) fn staged(&self, at: usize) -> &Staging {
+        &self.staging[at]
+    }
+
+    /// Drops what stands in the way of a new staging table: that of the table as it was before
+    /// columns were added, and the one not used for longest if there are too many.
+    async fn make_room(&mut self, table: &Table) -> Result<(), Failure> {
+        let outdated = self.staging.iter().position(|staging| {
+            (&staging.table.schema, &staging.table.name) == (&table.schema, &table.name)
+        });
+        let surplus = || {
+            let oldest = self.staging.iter().enumerate().min_by_key(|(_, one)| one.last_used);
+            oldest.map(|(at, _)| at).filter(|_| self.staging.len() >= MOST_STAGING_TABLES)
+        };
+        if let Some(at) = outdated.or_else(surplus) {
+            let dropped = self.staging.swap_remove(at);
+            self.client.batch_execute(&ddl::drop_staging(&dropped.name)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes connections for the pool.
+pub(super) struct Manager {
+    settings: PostgresSettings,
+}
+
+impl Manager {
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let url = (self.settings.url)().map_err(Failure::NoUrl)?;
+        let target = url::read(&url).map_err(|error| Failure::BadUrl(error.to_string()))?;
+        let mut config = target.config;
+        config
+            .connect_timeout(self.settings.connect_timeout)
+            .keepalives(true)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES)
+            .tcp_user_timeout(UNACKNOWLEDGED);
+        if config.get_application_name().is_none() {
+            config.application_name("keepstep");
+        }
+        let mut talk = JoinSet::new();
+        // An error of the connection reaches whoever waits for an answer on it.
+        let client = if target.protection == Protection::Disable {
+            let (client, connection) = config.connect(NoTls).await?;
+            talk.spawn(async move { drop(connection.await) });
+            client
+        } else {
+            let settings = self.settings.certificate_authorities.as_deref();
+            let authorities = target.authorities.as_deref().or(settings);
+            let connector = tls::connector(target.protection, authorities)
+                .map_err(|_| Failure::BadAuthorities)?;
+            let (client, connection) = config.connect(connector).await?;
+            talk.spawn(async move { drop(connection.await) });
+            client
+        };
+        client.batch_execute(&self.session()).await?;
+        Ok(Connection { client, staging: Vec::new(), made: 0, uses: 0, _talk: talk })
+    }
+
+    /// What every session sets. Durability (`synchronous_commit`) and the search path are the
+    /// database owner's: they stay as the server has them.
+    fn session(&self) -> String {
+        let statement_timeout_ms = self.settings.statement_timeout.as_millis();
+        let idle_timeout_ms = self.settings.answer_timeout.as_millis();
+        // A client that froze with a transaction open would hold back the server's cleaning up.
+        // Compiling a statement to machine code costs more than any of ours takes.
+        format!(
+            "SET statement_timeout = {statement_timeout_ms}; SET idle_in_transaction_session_timeout = {idle_timeout_ms}; SET client_min_messages = error; SET jit = off"
+        )
+    }
+}
+
+impl managed::Manager for Manager {
+    /// A place in the pool: empty while its connection is lent, and after it was thrown away.
+    type Type = Option<Connection>;
+    type Error = Failure;
+
+    async fn create(&self) -> Result<Option<Connection>, Failure> {
+        let connecting = tokio::time::timeout(self.settings.connect_timeout, self.connect());
+        connecting.await.unwrap_or(Err(Failure::TimedOut)).map(Some)
+    }
+
+    async fn recycle(&self, place: &mut Option<Connection>, _: &Metrics) -> RecycleResult<Failure> {
+        match place {
+            Some(connection) if !connection.client.is_closed() => Ok(()),
+            _ => Err(RecycleError::Backend(Failure::Connection)),
+        }
+    }
+}
+
+/// The connections of a destination.
+pub(super) struct Connections {
+    pool: Pool<Manager>,
+    wait: Duration,
+}
+
+impl Connections {
+    /// None is made yet.
+    ///
+    /// # Errors
+    /// Never in practice: the pool refuses limits of time that it has no clock for, and gets none.
+    pub(super) fn new(settings: PostgresSettings) -> Result<Self, managed::BuildError> {
+        let (most, wait) = (settings.connections.max(1), settings.answer_timeout);
+        // The connection used last is lent first: its staging tables are the likeliest to fit.
+        let pool = Pool::builder(Manager { settings })
+            .max_size(most)
+            .queue_mode(managed::QueueMode::Lifo)
+            .build()?;
+        Ok(Self { pool, wait })
+    }
+
+    /// Lends a connection, waiting for a free one.
+    pub(super) async fn lend(&self) -> Result<Lease, Failure> {
+        let mut place = match tokio::time::timeout(self.wait, self.pool.get()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(PoolError::Backend(failure))) => return Err(failure),
+            Ok(Err(_)) => return Err(Failure::Connection),
+            Err(_) => return Err(Failure::TimedOut),
+        };
+        let connection = place.take().ok_or(Failure::Connection)?;
+        Ok(Lease { connection, place })
+    }
+}
+
+/// A connection that is lent. Dropping it closes it; its place in the pool is then filled anew.
+pub(super) struct Lease {
+    /// The connection.
+    pub connection: Connection,
+    place: Object<Manager>,
+}
+
+impl Lease {
+    /// Gives the connection back, for its call ended well.
+    pub(super) fn give_back(self) {
+        let Self { connection, mut place } = self;
+        *place = Some(connection);
+    }
+}

@@ -1,0 +1,184 @@
+//! Text of every statement that makes something: tables, columns, own tables, staging tables.
+//!
+//! Pure. Nothing here drops or narrows, and what may exist already is made "if not exists"; only
+//! a staging table, private to its connection, is ever dropped.
+
+use compact_str::CompactString;
+
+use super::copy_columns;
+use super::quote;
+use crate::destination::own_tables::{OWN_SCHEMA, OWN_VERSION, name as own};
+use crate::model::table::{
+    Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
+};
+
+/// Longest name that PostgreSQL keeps, in bytes; longer ones it cuts without an error.
+/// Source: PostgreSQL documentation, "Identifiers and Key Words" (`NAMEDATALEN` - 1).
+pub const LONGEST_NAME_BYTES: usize = 63;
+
+/// Most columns of a table, the four system columns included.
+/// Source: PostgreSQL documentation, appendix "PostgreSQL Limits".
+pub const MOST_COLUMNS: usize = 1_600;
+
+/// Digits that a decimal column holds.
+const DECIMAL_DIGITS: u8 = 38;
+
+/// Largest row that a staging table keeps in one piece, in bytes: staging rows live for one batch,
+/// so compressing them or moving parts of them elsewhere would be work for nothing. The largest
+/// value that PostgreSQL allows for pages of 8 KiB.
+const STAGING_INLINE_BYTES: u16 = 8_160;
+
+/// The type of a column, as PostgreSQL spells it.
+///
+/// `varchar(n)` counts characters, of which a text never has more than UTF-16 units.
+pub(super) fn type_text(column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Guid => "uuid".to_owned(),
+        ColumnType::Text { max_units: Some(units) } => format!("varchar({units})"),
+        ColumnType::Text { max_units: None } => "text".to_owned(),
+        ColumnType::Integer => "integer".to_owned(),
+        ColumnType::Long => "bigint".to_owned(),
+        ColumnType::Boolean => "boolean".to_owned(),
+        ColumnType::Timestamp => "timestamp(3)".to_owned(),
+        ColumnType::Decimal { scale } => format!("numeric({DECIMAL_DIGITS},{scale})"),
+    }
+}
+
+/// All columns of a table but the key, in the table's order.
+pub(super) fn nullable_columns(table: &Table) -> Vec<Column> {
+    let system = |name: &str, column_type| Column { name: CompactString::new(name), column_type };
+    let mut columns = vec![
+        system(SINK_CREATED_ON, ColumnType::Timestamp),
+        system(SINK_MODIFIED_ON, ColumnType::Timestamp),
+    ];
+    columns.extend(table.columns.iter().cloned());
+    columns.push(system(VERSION_NUMBER, ColumnType::Long));
+    columns
+}
+
+/// Schema and name of a table, quoted.
+pub(super) fn table_name(table: &Table) -> String {
+    quote::qualified(&table.schema, &table.name)
+}
+
+/// Name of the primary key: `EPK[schema].[table]`, as Data Export Service named it. One that
+/// PostgreSQL would cut is cut here, and told apart from its neighbours by a checksum.
+pub(super) fn primary_key_name(table: &Table) -> String {
+    let full = format!("EPK[{}].[{}]", table.schema, table.name);
+    if full.len() <= LONGEST_NAME_BYTES {
+        return full;
+    }
+    let suffix = format!("~{:08x}", crc32fast::hash(full.as_bytes()));
+    let mut end = LONGEST_NAME_BYTES - suffix.len();
+    while !full.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &full[..end])
+}
+
+/// Makes a schema.
+pub(super) fn create_schema(schema: &str) -> String {
+    format!("CREATE SCHEMA IF NOT EXISTS {}", quote::name(schema))
+}
+
+/// Makes a table with all its columns.
+pub(super) fn create_table(table: &Table) -> String {
+    let columns: String = nullable_columns(table)
+        .iter()
+        .map(|column| {
+            format!("  {} {},\n", quote::name(&column.name), type_text(column.column_type))
+        })
+        .collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n  {} uuid NOT NULL,\n{columns}  CONSTRAINT {} PRIMARY KEY ({})\n)",
+        table_name(table),
+        quote::name(ID),
+        quote::name(&primary_key_name(table)),
+        quote::name(ID),
+    )
+}
+
+/// Adds columns to a table.
+pub(super) fn add_columns(table: &Table, columns: &[Column]) -> String {
+    let added: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            format!(
+                "\n  ADD COLUMN IF NOT EXISTS {} {}",
+                quote::name(&column.name),
+                type_text(column.column_type)
+            )
+        })
+        .collect();
+    format!("ALTER TABLE {}{}", table_name(table), added.join(","))
+}
+
+/// Schema and name of an own table, quoted where they need it: they are ours, so they never do.
+pub(super) fn own_table(name: &str) -> String {
+    format!("{OWN_SCHEMA}.{name}")
+}
+
+/// Makes the own tables of the present version, and says which version they are.
+///
+/// Texts of keys are compared byte by byte (`COLLATE "C"`): that is what they mean, and faster.
+pub(super) fn create_own_tables() -> Vec<String> {
+    let (checkpoint, tombstone) = (own_table(own::CHECKPOINT), own_table(own::TOMBSTONE));
+    let (registry, version) = (own_table(own::OBJECT_REGISTRY), own_table(own::SCHEMA_VERSION));
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {version} (\n  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),\n  version bigint NOT NULL\n)"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {registry} (\n  table_schema text COLLATE \"C\" NOT NULL,\n  table_name text COLLATE \"C\" NOT NULL,\n  profile text COLLATE \"C\" NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partitions integer NOT NULL,\n  active boolean NOT NULL,\n  updated_at timestamptz NOT NULL DEFAULT now(),\n  PRIMARY KEY (table_schema, table_name),\n  UNIQUE (profile, entity)\n)"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {checkpoint} (\n  profile text COLLATE \"C\" NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partition_number integer NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  next_offset bigint NOT NULL,\n  owner uuid,\n  fingerprint_offset bigint,\n  fingerprint_timestamp_ms bigint,\n  fingerprint_length_bytes bigint,\n  fingerprint_crc bigint,\n  updated_at timestamptz NOT NULL DEFAULT now(),\n  PRIMARY KEY (profile, topic, partition_number, entity)\n)"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {tombstone} (\n  profile text COLLATE \"C\" NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  record_id uuid NOT NULL,\n  version bigint NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partition_number integer NOT NULL,\n  record_offset bigint NOT NULL,\n  deleted_at timestamptz NOT NULL,\n  PRIMARY KEY (record_id, entity, profile)\n)"
+        ),
+        format!("INSERT INTO {version} (version) VALUES ({OWN_VERSION}) ON CONFLICT DO NOTHING"),
+    ]
+}
+
+/// Brings own tables of an older version to the present one. There is none before the first, so
+/// only what is missing is made.
+pub(super) fn upgrade_own_tables(from: i64) -> Vec<String> {
+    let mut statements = create_own_tables();
+    statements.push(format!(
+        "UPDATE {} SET version = {OWN_VERSION} WHERE version = {from}",
+        own_table(own::SCHEMA_VERSION)
+    ));
+    statements
+}
+
+/// Makes the staging table of a table, with the very types that the table's columns have now, so
+/// that nothing is converted between the two.
+pub(super) fn create_staging(table: &Table, staging: &str) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut values: Vec<String> = Vec::new();
+    for (name, type_text) in copy_columns::CONTROL {
+        names.push((*name).to_owned());
+        values.push(format!("NULL::{type_text}"));
+    }
+    for (at, column) in table.columns.iter().enumerate() {
+        names.push(copy_columns::cell_name(at));
+        values.push(format!("t.{}", quote::name(&column.name)));
+    }
+    format!(
+        "CREATE TEMP TABLE {staging} ({}) WITH (toast_tuple_target = {STAGING_INLINE_BYTES}) ON COMMIT DELETE ROWS AS SELECT {} FROM {} AS t WITH NO DATA",
+        names.join(", "),
+        values.join(", "),
+        table_name(table)
+    )
+}
+
+/// Drops a staging table of this connection.
+pub(super) fn drop_staging(staging: &str) -> String {
+    format!("DROP TABLE IF EXISTS {}", in_session(staging))
+}
+
+/// A staging table of this connection, by its full name.
+pub(super) fn in_session(staging: &str) -> String {
+    format!("pg_temp.{staging}")
+}

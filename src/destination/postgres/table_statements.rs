@@ -1,0 +1,279 @@
+//! Text of the statements that write the changes of one table, out of its staging table.
+//!
+//! Pure, and pinned by golden files. The order is that of the contract: delete, tombstone, image,
+//! patch. Each statement states its guard in full, so that it can be read alone.
+
+use super::copy_columns::cell_name;
+use super::ddl::{own_table, table_name};
+use super::encode::{KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_MERGED, KIND_PATCH};
+use super::quote;
+use super::shape::{PatchFlavour, Patches};
+use super::statements::{Statement, Step, TableWork};
+use crate::destination::own_tables::name as own;
+use crate::model::checkpoint::LaneId;
+use crate::model::mutation::Mutations;
+use crate::model::net_change::UNVERSIONED;
+use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER};
+
+/// The time that goes into the sink columns. In a sub-select, so that it is computed once.
+const STAMP: &str = "(SELECT (now() AT TIME ZONE 'UTC')::timestamp(3))";
+
+/// The statements of one table.
+pub(super) struct TableStatements<'a> {
+    /// The table's number in the batch.
+    pub at: usize,
+    /// The table.
+    pub work: &'a TableWork<'a>,
+    /// The lane that writes.
+    pub lane: &'a LaneId,
+    /// Faults built in.
+    pub mutations: Mutations,
+}
+
+impl TableStatements<'_> {
+    /// Adds what the changes need, in order.
+    pub(super) fn add_to(&self, statements: &mut Vec<Statement>) {
+        let (at, shape) = (self.at, self.work.shape);
+        let mut add = |step, text| statements.push(Statement::new(step, text));
+        if shape.deletes > 0 {
+            add(Step::Delete(at), self.delete());
+            if !self.mutations.tombstone_forgotten() {
+                add(Step::Tombstones(at), self.remember());
+            }
+        }
+        if shape.merged > 0 {
+            add(Step::UpdateMerged(at), self.update_merged());
+            add(Step::InsertMerged(at), self.insert_merged());
+        }
+        if shape.images > 0 {
+            add(Step::Images(at), self.upsert_images());
+        }
+        if let Some(patches) = &shape.patches {
+            add(Step::Patches(at), self.patch(patches));
+        }
+    }
+
+    fn table(&self) -> String {
+        table_name(self.work.table)
+    }
+
+    fn guarded(&self) -> bool {
+        self.work.versioned && !self.mutations.guard_off()
+    }
+
+    /// A column of the target.
+    fn column(&self, at: usize) -> String {
+        quote::name(&self.work.table.columns[at].name)
+    }
+
+    fn delete(&self) -> String {
+        let guard = if self.guarded() {
+            format!(" AND {}", self.row_not_newer("<= s.version"))
+        } else {
+            String::new()
+        };
+        format!(
+            "DELETE FROM {} AS t USING {} AS s WHERE s.kind = {KIND_DELETE} AND t.{} = s.id{guard}",
+            self.table(),
+            self.work.staging,
+            quote::name(ID),
+        )
+    }
+
+    /// A row that is still there after the deletes is newer than its delete, which leaves nothing.
+    fn remember(&self) -> String {
+        let version =
+            if self.work.versioned { "s.version".to_owned() } else { UNVERSIONED.0.to_string() };
+        let newer =
+            if self.guarded() { format!(" AND NOT {}", self.row_exists()) } else { String::new() };
+        format!(
+            "INSERT INTO {} AS d (profile, entity, record_id, version, topic, partition_number, record_offset, deleted_at) SELECT {}, {}, s.id, {version}, {}, {}, s.record_offset, now() FROM {} AS s WHERE s.kind = {KIND_DELETE}{newer} ON CONFLICT (record_id, entity, profile) DO UPDATE SET version = greatest(d.version, excluded.version), topic = excluded.topic, partition_number = excluded.partition_number, record_offset = excluded.record_offset, deleted_at = excluded.deleted_at",
+            own_table(own::TOMBSTONE),
+            quote::text(self.lane.profile.as_str()),
+            quote::text(self.work.entity.as_str()),
+            quote::text(self.lane.topic_partition.topic.as_str()),
+            self.lane.topic_partition.partition,
+            self.work.staging,
+        )
+    }
+
+    fn upsert_images(&self) -> String {
+        let condition = if self.guarded() {
+            format!("s.kind = {KIND_IMAGE} AND NOT {}", self.tombstone("s.version"))
+        } else if self.work.versioned {
+            format!("s.kind = {KIND_IMAGE}")
+        } else {
+            format!(
+                "s.kind IN ({KIND_IMAGE}, {KIND_CREATE}) AND (s.kind = {KIND_CREATE} OR NOT {} OR {})",
+                self.any_tombstone(),
+                self.row_exists()
+            )
+        };
+        let guard = if self.guarded() {
+            let version = quote::name(VERSION_NUMBER);
+            format!(" WHERE {}", self.row_not_newer(&format!("<= excluded.{version}")))
+        } else {
+            String::new()
+        };
+        let columns = (0..self.work.table.columns.len()).map(|at| self.column(at));
+        let set: String = [quote::name(SINK_MODIFIED_ON)]
+            .into_iter()
+            .chain(columns)
+            .chain([quote::name(VERSION_NUMBER)])
+            .map(|name| format!("{name} = excluded.{name}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        format!(
+            "{} WHERE {condition} ON CONFLICT ({}) DO UPDATE SET {set}{guard}",
+            self.insert(),
+            quote::name(ID)
+        )
+    }
+
+    /// An image with patches merged in leaves a higher version than it is guarded by, which an
+    /// upsert cannot express; there are few, so two statements do it.
+    fn update_merged(&self) -> String {
+        let cells = (0..self.work.table.columns.len())
+            .map(|at| format!(", {} = s.{}", self.column(at), cell_name(at)))
+            .collect::<String>();
+        let guard = if self.guarded() {
+            format!(
+                " AND {} AND NOT {}",
+                self.row_not_newer("<= s.guard"),
+                self.tombstone("s.guard")
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "UPDATE {} AS t SET {} = {STAMP}{cells}, {} = s.version FROM {} AS s WHERE s.kind = {KIND_MERGED} AND t.{} = s.id{guard}",
+            self.table(),
+            quote::name(SINK_MODIFIED_ON),
+            quote::name(VERSION_NUMBER),
+            self.work.staging,
+            quote::name(ID),
+        )
+    }
+
+    fn insert_merged(&self) -> String {
+        let guard = if self.guarded() {
+            format!(" AND NOT {}", self.tombstone("s.guard"))
+        } else {
+            String::new()
+        };
+        format!(
+            "{} WHERE s.kind = {KIND_MERGED} AND NOT {}{guard}",
+            self.insert(),
+            self.row_exists()
+        )
+    }
+
+    /// An insert of whole images, up to its condition.
+    fn insert(&self) -> String {
+        let mut names = vec![ID, SINK_CREATED_ON, SINK_MODIFIED_ON]
+            .into_iter()
+            .map(quote::name)
+            .collect::<Vec<_>>();
+        let mut values = vec!["s.id".to_owned(), STAMP.to_owned(), STAMP.to_owned()];
+        for at in 0..self.work.table.columns.len() {
+            names.push(self.column(at));
+            values.push(format!("s.{}", cell_name(at)));
+        }
+        names.push(quote::name(VERSION_NUMBER));
+        values.push(if self.work.versioned { "s.version" } else { "NULL" }.to_owned());
+        format!(
+            "INSERT INTO {} AS t ({}) SELECT {} FROM {} AS s",
+            self.table(),
+            names.join(", "),
+            values.join(", "),
+            self.work.staging
+        )
+    }
+
+    /// Changes rows and answers how many; raises an error if a patch has neither row nor
+    /// tombstone, which is looked for only if not all of them applied.
+    fn patch(&self, patches: &Patches) -> String {
+        let count = patches.count;
+        let mut set = format!("{} = {STAMP}", quote::name(SINK_MODIFIED_ON));
+        let named = |at: usize| patches.columns.iter().position(|named| usize::from(*named) == at);
+        for at in 0..self.work.table.columns.len() {
+            let column = self.column(at);
+            match named(at) {
+                Some(place) => {
+                    set.push_str(&format!(
+                        ", {column} = {}",
+                        self.patched(patches.flavour, at, place)
+                    ));
+                }
+                None if self.mutations.patch_as_image() => {
+                    set.push_str(&format!(", {column} = NULL"));
+                }
+                None => {}
+            }
+        }
+        if self.work.versioned {
+            set.push_str(&format!(", {} = s.version", quote::name(VERSION_NUMBER)));
+        }
+        let guard = if self.guarded() {
+            format!(" AND {}", self.row_not_newer("< s.version"))
+        } else {
+            String::new()
+        };
+        format!(
+            "WITH patched AS (UPDATE {} AS t SET {set} FROM {} AS s WHERE s.kind = {KIND_PATCH} AND t.{} = s.id{guard} RETURNING 1), counted AS (SELECT count(*) AS n FROM patched) SELECT CASE WHEN n = {count} THEN n WHEN NOT EXISTS (SELECT FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}) THEN n ELSE ('keepstep found a patch without a row; patches that applied: ' || n)::bigint END FROM counted",
+            self.table(),
+            self.work.staging,
+            quote::name(ID),
+            self.work.staging,
+            self.row_exists(),
+            self.any_tombstone(),
+        )
+    }
+
+    /// The value of a patched column: the staged cell, or the row's where the patch does not
+    /// name the column or is older in it.
+    fn patched(&self, flavour: PatchFlavour, at: usize, place: usize) -> String {
+        let (column, cell) = (self.column(at), cell_name(at));
+        let counts = match flavour {
+            PatchFlavour::Uniform => return format!("s.{cell}"),
+            PatchFlavour::Sparse => format!("get_bit(s.present, {place}) = 1"),
+            PatchFlavour::Layered if self.guarded() => format!(
+                "s.versions[{}] > coalesce(t.{}, {NO_VERSION})",
+                place + 1,
+                quote::name(VERSION_NUMBER)
+            ),
+            PatchFlavour::Layered => format!("s.versions[{}] > {NO_VERSION}", place + 1),
+        };
+        format!("CASE WHEN {counts} THEN s.{cell} ELSE t.{column} END")
+    }
+
+    /// The row has no version, or one that compares so.
+    fn row_not_newer(&self, comparison: &str) -> String {
+        let version = quote::name(VERSION_NUMBER);
+        format!("(t.{version} IS NULL OR t.{version} {comparison})")
+    }
+
+    fn row_exists(&self) -> String {
+        let id = quote::name(ID);
+        format!("EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id)", self.table())
+    }
+
+    fn any_tombstone(&self) -> String {
+        format!(
+            "EXISTS (SELECT FROM {} AS d WHERE d.record_id = s.id AND d.entity = {} AND d.profile = {})",
+            own_table(own::TOMBSTONE),
+            quote::text(self.work.entity.as_str()),
+            quote::text(self.lane.profile.as_str()),
+        )
+    }
+
+    /// A tombstone that keeps out what has this version.
+    fn tombstone(&self, version: &str) -> String {
+        let any = self.any_tombstone();
+        let open = any.strip_suffix(')').unwrap_or(&any);
+        format!("{open} AND d.version >= {version})")
+    }
+}
+
+/// Below every version: of a row that has none, and of a cell that a patch does not name.
+const NO_VERSION: &str = "'-9223372036854775808'::bigint";
