@@ -44,8 +44,8 @@ use crate::model::record::{EntityName, RecordId};
 pub mod faulty;
 pub mod memory;
 pub mod own_tables;
-pub mod sqlite;
 pub mod postgres;
+pub mod sqlite;
 
 /// What a profile wants to find in the destination before it writes.
 #[derive(Clone, Debug)]

@@ -9,6 +9,9 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+#[path = "../it/destination_conformance/mod.rs"]
+mod destination_conformance;
 mod kafka;
 #[path = "../it/log_conformance/mod.rs"]
 mod log_conformance;
+mod postgres;

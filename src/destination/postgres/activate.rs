@@ -55,7 +55,7 @@ pub(super) fn everything(activation: &Activation) -> Vec<String> {
     schemas.dedup();
     let mut statements: Vec<String> =
         schemas.into_iter().filter(|schema| *schema != "public").map(ddl::create_schema).collect();
-    statements.extend(ddl::create_own_tables());
+    statements.extend(ddl::own_tables_since(0));
     statements.extend(tables().map(ddl::create_table));
     statements
 }
@@ -121,21 +121,17 @@ impl Activator<'_> {
     async fn own_tables(&self) -> Result<(), Refusal> {
         let what = "making keepstep's own tables in PostgreSQL";
         at(what, self.begin().await)?;
-        match at(what, registry::version(self.client).await)? {
-            None => {
-                if !at(what, catalog::schema_exists(self.client, OWN_SCHEMA).await)? {
-                    at(what, self.execute(&ddl::create_schema(OWN_SCHEMA)).await)?;
-                }
-                at(what, self.execute(&ddl::create_own_tables().join("; ")).await)?;
+        let version = at(what, registry::version(self.client).await)?;
+        if version > OWN_VERSION {
+            return Err(own_tables::newer_version(version).into());
+        }
+        if version < OWN_VERSION {
+            let mut statements = Vec::new();
+            if !at(what, catalog::schema_exists(self.client, OWN_SCHEMA).await)? {
+                statements.push(ddl::create_schema(OWN_SCHEMA));
             }
-            Some(version) if version > OWN_VERSION => {
-                return Err(own_tables::newer_version(version).into());
-            }
-            Some(version) if version < OWN_VERSION => {
-                let upgrade = ddl::upgrade_own_tables(version).join("; ");
-                at("upgrading keepstep's own tables", self.execute(&upgrade).await)?;
-            }
-            Some(_) => {}
+            statements.extend(ddl::own_tables_since(version));
+            at(what, self.execute(&statements.join("; ")).await)?;
         }
         let missing = at(what, registry::missing_tables(self.client).await)?;
         if let Some(name) = missing.first() {

@@ -136,7 +136,7 @@ fn fits(wanted: ColumnType, found: &FoundColumn) -> bool {
         (ColumnType::Text { max_units }, "varchar") => {
             modifier < 0 || max_units.is_some_and(|units| i64::from(units) + 4 <= modifier.into())
         }
-        (ColumnType::Timestamp, "timestamp") => modifier < 0 || modifier >= 3,
+        (ColumnType::Timestamp, "timestamp") => !(0..3).contains(&modifier),
         (ColumnType::Decimal { scale }, "numeric") => modifier < 0 || decimal_fits(scale, modifier),
         _ => false,
     }

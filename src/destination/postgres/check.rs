@@ -155,13 +155,11 @@ impl Check<'_> {
         if !readable {
             return Ok(false);
         }
-        match registry::version(self.client).await? {
-            Some(version) if version > OWN_VERSION => {
-                self.findings.push(wrong(own_tables::newer_version(version)));
-                Ok(false)
-            }
-            Some(_) | None => Ok(true),
+        let version = registry::version(self.client).await?;
+        if version > OWN_VERSION {
+            self.findings.push(wrong(own_tables::newer_version(version)));
         }
+        Ok(version <= OWN_VERSION)
     }
 
     async fn table(&mut self, table: &Table, user: &str) -> Result<(), Failure> {

@@ -118,37 +118,83 @@ pub(super) fn own_table(name: &str) -> String {
     format!("{OWN_SCHEMA}.{name}")
 }
 
-/// Makes the own tables of the present version, and says which version they are.
+/// The statements that bring the own tables from a version to the next one; empty if there is no
+/// such step. Version 0 is a database without them.
 ///
 /// Texts of keys are compared byte by byte (`COLLATE "C"`): that is what they mean, and faster.
-pub(super) fn create_own_tables() -> Vec<String> {
-    let (checkpoint, tombstone) = (own_table(own::CHECKPOINT), own_table(own::TOMBSTONE));
-    let (registry, version) = (own_table(own::OBJECT_REGISTRY), own_table(own::SCHEMA_VERSION));
-    vec![
-        format!(
-            "CREATE TABLE IF NOT EXISTS {version} (\n  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),\n  version bigint NOT NULL\n)"
-        ),
-        format!(
-            "CREATE TABLE IF NOT EXISTS {registry} (\n  table_schema text COLLATE \"C\" NOT NULL,\n  table_name text COLLATE \"C\" NOT NULL,\n  profile text COLLATE \"C\" NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partitions integer NOT NULL,\n  active boolean NOT NULL,\n  updated_at timestamptz NOT NULL DEFAULT now(),\n  PRIMARY KEY (table_schema, table_name),\n  UNIQUE (profile, entity)\n)"
-        ),
-        format!(
-            "CREATE TABLE IF NOT EXISTS {checkpoint} (\n  profile text COLLATE \"C\" NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partition_number integer NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  next_offset bigint NOT NULL,\n  owner uuid,\n  fingerprint_offset bigint,\n  fingerprint_timestamp_ms bigint,\n  fingerprint_length_bytes bigint,\n  fingerprint_crc bigint,\n  updated_at timestamptz NOT NULL DEFAULT now(),\n  PRIMARY KEY (profile, topic, partition_number, entity)\n)"
-        ),
-        format!(
-            "CREATE TABLE IF NOT EXISTS {tombstone} (\n  profile text COLLATE \"C\" NOT NULL,\n  entity text COLLATE \"C\" NOT NULL,\n  record_id uuid NOT NULL,\n  version bigint NOT NULL,\n  topic text COLLATE \"C\" NOT NULL,\n  partition_number integer NOT NULL,\n  record_offset bigint NOT NULL,\n  deleted_at timestamptz NOT NULL,\n  PRIMARY KEY (record_id, entity, profile)\n)"
-        ),
-        format!("INSERT INTO {version} (version) VALUES ({OWN_VERSION}) ON CONFLICT DO NOTHING"),
-    ]
+pub(super) fn own_tables_step(from_version: i64) -> Vec<String> {
+    let create = |table: &str, lines: &[&str]| {
+        format!("CREATE TABLE {} (\n  {}\n)", own_table(table), lines.join(",\n  "))
+    };
+    match from_version {
+        0 => vec![
+            create(
+                own::SCHEMA_VERSION,
+                &["id integer PRIMARY KEY CHECK (id = 1)", "version bigint NOT NULL"],
+            ),
+            create(
+                own::OBJECT_REGISTRY,
+                &[
+                    "table_schema text COLLATE \"C\" NOT NULL",
+                    "table_name text COLLATE \"C\" NOT NULL",
+                    "profile text COLLATE \"C\" NOT NULL",
+                    "entity text COLLATE \"C\" NOT NULL",
+                    "topic text COLLATE \"C\" NOT NULL",
+                    "partition_count integer NOT NULL",
+                    "active boolean NOT NULL",
+                    "updated_at timestamptz NOT NULL DEFAULT now()",
+                    "PRIMARY KEY (table_schema, table_name)",
+                ],
+            ),
+            create(
+                own::CHECKPOINT,
+                &[
+                    "profile text COLLATE \"C\" NOT NULL",
+                    "topic text COLLATE \"C\" NOT NULL",
+                    "partition integer NOT NULL",
+                    "entity text COLLATE \"C\" NOT NULL",
+                    "next_offset bigint NOT NULL",
+                    "owner uuid",
+                    "last_offset bigint",
+                    "last_timestamp_ms bigint",
+                    "last_length_bytes bigint",
+                    "last_crc bigint",
+                    "updated_at timestamptz NOT NULL DEFAULT now()",
+                    "PRIMARY KEY (profile, topic, partition, entity)",
+                ],
+            ),
+            create(
+                own::TOMBSTONE,
+                &[
+                    "profile text COLLATE \"C\" NOT NULL",
+                    "entity text COLLATE \"C\" NOT NULL",
+                    "record_id uuid NOT NULL",
+                    "version bigint NOT NULL",
+                    "topic text COLLATE \"C\" NOT NULL",
+                    "partition integer NOT NULL",
+                    "\"offset\" bigint NOT NULL",
+                    "deleted_at timestamptz NOT NULL",
+                    // The id first: it tells keys apart at the first comparison.
+                    "PRIMARY KEY (record_id, entity, profile)",
+                ],
+            ),
+        ],
+        _ => Vec::new(),
+    }
 }
 
-/// Brings own tables of an older version to the present one. There is none before the first, so
-/// only what is missing is made.
-pub(super) fn upgrade_own_tables(from: i64) -> Vec<String> {
-    let mut statements = create_own_tables();
-    statements.push(format!(
-        "UPDATE {} SET version = {OWN_VERSION} WHERE version = {from}",
+/// Writes the version of the own tables.
+pub(super) fn set_own_version() -> String {
+    format!(
+        "INSERT INTO {} (id, version) VALUES (1, {OWN_VERSION}) ON CONFLICT (id) DO UPDATE SET version = excluded.version",
         own_table(own::SCHEMA_VERSION)
-    ));
+    )
+}
+
+/// All that brings the own tables from a version to the present one.
+pub(super) fn own_tables_since(version: i64) -> Vec<String> {
+    let mut statements: Vec<String> = (version..OWN_VERSION).flat_map(own_tables_step).collect();
+    statements.push(set_own_version());
     statements
 }
 

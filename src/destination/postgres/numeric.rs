@@ -114,7 +114,7 @@ mod tests {
         let (count, weight, sign, scale) = (word(4), word(6), word(8), word(10));
         let digit = |power: i16| {
             let at = weight - power;
-            if (0..count).contains(&at) { word(12 + 2 * at as usize) } else { 0 }
+            usize::try_from(at).ok().filter(|_| at < count).map_or(0, |at| word(12 + 2 * at))
         };
         if count > 0 {
             assert_ne!(digit(weight), 0, "a leading zero");
@@ -126,7 +126,7 @@ mod tests {
         let whole = if whole.is_empty() { "0" } else { whole };
         let sign = if sign == 0x4000 { "-" } else { "" };
         let point = if scale > 0 { "." } else { "" };
-        format!("{sign}{whole}{point}{}", &fraction[..scale as usize])
+        format!("{sign}{whole}{point}{}", &fraction[..usize::try_from(scale).unwrap()])
     }
 
     #[test]

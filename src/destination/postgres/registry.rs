@@ -11,13 +11,14 @@ use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::EntityName;
 
-/// The version of the own tables; `None` where there are none.
-pub(super) async fn version(client: &Client) -> Result<Option<i64>, Failure> {
-    if exists(client, name::SCHEMA_VERSION).await? {
-        let text = format!("SELECT version FROM {}", own_table(name::SCHEMA_VERSION));
-        return Ok(client.query_opt(&text, &[]).await?.map(|row| row.try_get(0)).transpose()?);
+/// The version of the own tables; 0 where there are none.
+pub(super) async fn version(client: &Client) -> Result<i64, Failure> {
+    if !exists(client, name::SCHEMA_VERSION).await? {
+        return Ok(0);
     }
-    Ok(None)
+    let text = format!("SELECT version FROM {}", own_table(name::SCHEMA_VERSION));
+    let row = client.query_opt(&text, &[]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
 }
 
 /// The own tables that should be there and are not.
@@ -51,7 +52,7 @@ pub(super) fn own_table_lost(table: &str) -> Trouble {
 /// The whole registry.
 pub(super) async fn registrations(client: &Client) -> Result<Vec<Registration>, Failure> {
     let text = format!(
-        "SELECT table_schema, table_name, profile, entity, topic, partitions, active FROM {}",
+        "SELECT table_schema, table_name, profile, entity, topic, partition_count, active FROM {}",
         own_table(name::OBJECT_REGISTRY)
     );
     client.query(&text, &[]).await?.iter().map(registration).collect()
@@ -75,7 +76,7 @@ pub(super) async fn cursors(
     profile: &ProfileId,
 ) -> Result<Vec<StartedCursor>, Failure> {
     let text = format!(
-        "SELECT topic, partition_number, entity, next_offset FROM {} WHERE profile = $1",
+        "SELECT topic, partition, entity, next_offset FROM {} WHERE profile = $1",
         own_table(name::CHECKPOINT)
     );
     client.query(&text, &[&profile.as_str()]).await?.iter().map(cursor).collect()
@@ -99,7 +100,7 @@ pub(super) async fn write(
 ) -> Result<(), Failure> {
     let registry = own_table(name::OBJECT_REGISTRY);
     let register = format!(
-        "INSERT INTO {registry} (table_schema, table_name, profile, entity, topic, partitions, active) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (table_schema, table_name) DO UPDATE SET profile = excluded.profile, entity = excluded.entity, topic = excluded.topic, partitions = excluded.partitions, active = excluded.active, updated_at = now()"
+        "INSERT INTO {registry} (table_schema, table_name, profile, entity, topic, partition_count, active) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (table_schema, table_name) DO UPDATE SET profile = excluded.profile, entity = excluded.entity, topic = excluded.topic, partition_count = excluded.partition_count, active = excluded.active, updated_at = now()"
     );
     for line in &plan.register {
         let partitions = i32::try_from(line.partitions).map_err(|_| Failure::Protocol)?;
@@ -116,7 +117,7 @@ pub(super) async fn write(
         client.execute(&retire, &[&table.schema, &table.name]).await?;
     }
     let start = format!(
-        "INSERT INTO {} (profile, topic, partition_number, entity, next_offset) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (profile, topic, partition_number, entity) DO UPDATE SET next_offset = excluded.next_offset, owner = NULL, fingerprint_offset = NULL, fingerprint_timestamp_ms = NULL, fingerprint_length_bytes = NULL, fingerprint_crc = NULL, updated_at = now()",
+        "INSERT INTO {} (profile, topic, partition, entity, next_offset) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (profile, topic, partition, entity) DO UPDATE SET next_offset = excluded.next_offset, owner = NULL, last_offset = NULL, last_timestamp_ms = NULL, last_length_bytes = NULL, last_crc = NULL, updated_at = now()",
         own_table(name::CHECKPOINT)
     );
     let start = client.prepare(&start).await?;

@@ -148,7 +148,7 @@ pub(super) fn look_at_cursors(fence: &Fence, compare: Compare) -> Vec<Statement>
 fn move_cursors(fence: &Fence, compare: Compare) -> String {
     let fingerprint = fence.fingerprint.map_or_else(String::new, |print| {
         format!(
-            ", fingerprint_offset = {}, fingerprint_timestamp_ms = {}, fingerprint_length_bytes = {}, fingerprint_crc = {}",
+            ", last_offset = {}, last_timestamp_ms = {}, last_length_bytes = {}, last_crc = {}",
             print.offset, print.timestamp_ms, print.length_bytes, print.crc
         )
     });
@@ -196,7 +196,7 @@ fn all_or_error(fence: &Fence) -> String {
 /// The rows of the checkpoint table that belong to a lane.
 fn lane_condition(alias: &str, lane: &LaneId) -> String {
     format!(
-        "{alias}.profile = {} AND {alias}.topic = {} AND {alias}.partition_number = {}",
+        "{alias}.profile = {} AND {alias}.topic = {} AND {alias}.partition = {}",
         quote::text(lane.profile.as_str()),
         quote::text(lane.topic_partition.topic.as_str()),
         lane.topic_partition.partition
@@ -214,7 +214,7 @@ pub(super) fn take(lane: &LaneId, token: OwnerToken) -> Vec<String> {
             "DELETE FROM {table} AS c USING {table} AS a WHERE {cursor} AND c.entity <> '' AND {all} AND a.entity = '' AND a.next_offset = c.next_offset"
         ),
         format!(
-            "UPDATE {table} AS c SET owner = '{}'::uuid, updated_at = now() WHERE {cursor} RETURNING entity, next_offset, fingerprint_offset, fingerprint_timestamp_ms, fingerprint_length_bytes, fingerprint_crc",
+            "UPDATE {table} AS c SET owner = '{}'::uuid, updated_at = now() WHERE {cursor} RETURNING c.entity, c.next_offset, last_offset, last_timestamp_ms, last_length_bytes, last_crc",
             token.0
         ),
         "COMMIT".to_owned(),

@@ -87,7 +87,7 @@ impl TableStatements<'_> {
         let newer =
             if self.guarded() { format!(" AND NOT {}", self.row_exists()) } else { String::new() };
         format!(
-            "INSERT INTO {} AS d (profile, entity, record_id, version, topic, partition_number, record_offset, deleted_at) SELECT {}, {}, s.id, {version}, {}, {}, s.record_offset, now() FROM {} AS s WHERE s.kind = {KIND_DELETE}{newer} ON CONFLICT (record_id, entity, profile) DO UPDATE SET version = greatest(d.version, excluded.version), topic = excluded.topic, partition_number = excluded.partition_number, record_offset = excluded.record_offset, deleted_at = excluded.deleted_at",
+            "INSERT INTO {} AS d (profile, entity, record_id, version, topic, partition, \"offset\", deleted_at) SELECT {}, {}, s.id, {version}, {}, {}, s.record_offset, now() FROM {} AS s WHERE s.kind = {KIND_DELETE}{newer} ON CONFLICT (record_id, entity, profile) DO UPDATE SET version = greatest(d.version, excluded.version), topic = excluded.topic, partition = excluded.partition, \"offset\" = excluded.\"offset\", deleted_at = excluded.deleted_at",
             own_table(own::TOMBSTONE),
             quote::text(self.lane.profile.as_str()),
             quote::text(self.work.entity.as_str()),
