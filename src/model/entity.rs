@@ -126,7 +126,7 @@ pub enum AttributeKind {
     PartyList,
     /// `EntityName`: the logical name of an entity, as text.
     EntityName,
-    /// `Image`: its id; the bytes are not exported.
+    /// `Image`: the picture itself, which is not exported (its id is an attribute of its own).
     Image,
     /// A type that has no column (calendar rules, managed properties, virtual attributes, files).
     NoColumn,

@@ -11,6 +11,7 @@ pub mod change;
 pub mod checkpoint;
 pub mod decimal;
 pub mod entity;
+pub mod entity_json;
 pub mod failure;
 pub mod instant_text;
 pub mod mapping;

@@ -103,12 +103,11 @@ pub fn attribute_columns(attribute: &Attribute) -> AttributeColumns {
         | AttributeKind::EntityName => {
             One(ColumnType::Text { max_units: Some(UNDECLARED_TEXT_UNITS) })
         }
-        AttributeKind::Guid | AttributeKind::PartyList | AttributeKind::Image => {
-            One(ColumnType::Guid)
-        }
+        AttributeKind::Guid | AttributeKind::PartyList => One(ColumnType::Guid),
         AttributeKind::DateTime => One(ColumnType::Timestamp),
         AttributeKind::Lookup { .. } => Lookup,
-        AttributeKind::NoColumn => NoColumn,
+        // A picture's id, time and address are attributes of their own; its bytes are not exported.
+        AttributeKind::Image | AttributeKind::NoColumn => NoColumn,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod codec;
 mod dashboards;
+mod definitions;
 mod destination_conformance;
 mod destination_memory;
 mod destination_sqlite;
