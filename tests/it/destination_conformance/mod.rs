@@ -11,7 +11,16 @@ pub mod outcome;
 pub mod printed;
 pub mod scene;
 
+mod activation;
 mod basics;
+mod batches;
+mod fence;
+mod guard;
+mod names;
+mod patches;
+mod serial_model;
+mod tombstones;
+mod types;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,21 +42,127 @@ struct Case {
     name: &'static str,
     /// Whether a kind of database can be asked.
     applies: fn(&Abilities) -> bool,
-    run: fn(Scene) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    run: Run,
 }
 
+type Run = fn(Scene) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
 /// A case that every database can be asked.
-const fn case(
-    name: &'static str,
-    run: fn(Scene) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
-) -> Case {
+const fn case(name: &'static str, run: Run) -> Case {
     Case { name, applies: |_| true, run }
 }
 
+/// A case for databases whose tables someone else can change.
+const fn of_schema(name: &'static str, run: Run) -> Case {
+    Case { name, applies: |abilities| abilities.has_schema, run }
+}
+
 /// All cases.
-const CASES: &[Case] = &[case("a batch is written and read back", |scene| {
-    Box::pin(basics::a_batch_is_written_and_read_back(scene))
-})];
+const CASES: &[Case] = &[
+    case("a batch is written and read back", |scene| {
+        Box::pin(basics::a_batch_is_written_and_read_back(scene))
+    }),
+    case("every type at its limits", |scene| Box::pin(types::every_type_at_its_limits(scene))),
+    case("record ids at their limits", |scene| Box::pin(types::ids_at_their_limits(scene))),
+    case("the sink columns tell first and last", |scene| {
+        Box::pin(types::the_sink_columns_tell_first_and_last(scene))
+    }),
+    case("the guard, versioned", |scene| Box::pin(guard::versioned(scene))),
+    case("the guard, unversioned", |scene| Box::pin(guard::unversioned(scene))),
+    case("each cell of merged patches has its version", |scene| {
+        Box::pin(patches::each_cell_has_its_version(scene))
+    }),
+    case("an image takes its patch along", |scene| {
+        Box::pin(patches::an_image_takes_its_patch_along(scene))
+    }),
+    case("a delete, an image and a patch at once", |scene| {
+        Box::pin(patches::a_delete_an_image_and_a_patch_at_once(scene))
+    }),
+    case("without a base nothing is written", |scene| {
+        Box::pin(patches::without_a_base_nothing_is_written(scene))
+    }),
+    case("patches sparse over a wide table", |scene| {
+        Box::pin(patches::sparse_over_a_wide_table(scene))
+    }),
+    case("an empty patch moves the version", |scene| {
+        Box::pin(patches::an_empty_patch_moves_the_version(scene))
+    }),
+    case("a zombie writes nothing", |scene| Box::pin(fence::a_zombie_writes_nothing(scene))),
+    case("a fence holds once", |scene| Box::pin(fence::a_fence_holds_once(scene))),
+    case("the offset must be right", |scene| Box::pin(fence::the_offset_must_be_right(scene))),
+    case("a late request does nothing", |scene| {
+        Box::pin(fence::a_late_request_does_nothing(scene))
+    }),
+    case("an older state is noticed", |scene| Box::pin(fence::an_older_state_is_noticed(scene))),
+    case("a lost answer is found by a take", |scene| {
+        Box::pin(fence::a_lost_answer_is_found_by_a_take(scene))
+    }),
+    case("a dropped call is whole or nothing", |scene| {
+        Box::pin(fence::a_dropped_call_is_whole_or_nothing(scene))
+    }),
+    case("a fight for a lane writes once", |scene| {
+        Box::pin(fence::a_fight_for_a_lane_writes_once(scene))
+    }),
+    case("an idle lane looks", |scene| Box::pin(fence::an_idle_lane_looks(scene))),
+    case("the fingerprint is kept", |scene| Box::pin(fence::the_fingerprint_is_kept(scene))),
+    case("an entity has its own cursor", |scene| {
+        Box::pin(fence::an_entity_has_its_own_cursor(scene))
+    }),
+    case("lanes are apart", |scene| Box::pin(fence::lanes_are_apart(scene))),
+    case("a lost checkpoint is loud", |scene| Box::pin(fence::a_lost_checkpoint_is_loud(scene))),
+    case("a deleted record stays deleted", |scene| {
+        Box::pin(tombstones::a_deleted_record_stays_deleted(scene))
+    }),
+    case("a delete comes before its record", |scene| {
+        Box::pin(tombstones::a_delete_comes_before_its_record(scene))
+    }),
+    case("tombstones are their entity's", |scene| {
+        Box::pin(tombstones::tombstones_are_their_entitys(scene))
+    }),
+    case("a delete and a create at once", |scene| {
+        Box::pin(tombstones::a_delete_and_a_create_at_once(scene))
+    }),
+    case("many deletes at once", |scene| Box::pin(tombstones::many_deletes_at_once(scene))),
+    case("several entities at once", |scene| Box::pin(batches::several_entities_at_once(scene))),
+    case("rows of 313 columns", |scene| Box::pin(batches::rows_of_313_columns(scene))),
+    case("twenty thousand rows at once", |scene| {
+        Box::pin(batches::twenty_thousand_rows_at_once(scene))
+    }),
+    case("random batches equal the model", |scene| {
+        Box::pin(batches::random_batches_equal_the_model(scene))
+    }),
+    case("hostile columns", |scene| Box::pin(names::hostile_columns(scene))),
+    case("hostile tables", |scene| Box::pin(names::hostile_tables(scene))),
+    of_schema("impossible names are refused", |scene| {
+        Box::pin(names::impossible_names_are_refused(scene))
+    }),
+    of_schema("as many columns as there can be", |scene| {
+        Box::pin(names::as_many_columns_as_there_can_be(scene))
+    }),
+    case("a table has one owner", |scene| Box::pin(activation::a_table_has_one_owner(scene))),
+    case("activation is idempotent", |scene| Box::pin(activation::activation_is_idempotent(scene))),
+    case("activations at once agree", |scene| {
+        Box::pin(activation::activations_at_once_agree(scene))
+    }),
+    case("lanes start where they should", |scene| {
+        Box::pin(activation::lanes_start_where_they_should(scene))
+    }),
+    case("columns are added and never dropped", |scene| {
+        Box::pin(activation::columns_are_added_and_never_dropped(scene))
+    }),
+    of_schema("newer own tables are refused", |scene| {
+        Box::pin(activation::newer_own_tables_are_refused(scene))
+    }),
+    of_schema("what someone dropped is fatal", |scene| {
+        Box::pin(activation::what_someone_dropped_is_fatal(scene))
+    }),
+    of_schema("a check changes nothing", |scene| {
+        Box::pin(activation::a_check_changes_nothing(scene))
+    }),
+    case("everything survives reopening", |scene| {
+        Box::pin(activation::everything_survives_reopening(scene))
+    }),
+];
 
 /// Runs every case, each on a database of its own, and panics with the list of those that failed.
 /// Answers the names of the cases that this kind of database cannot be asked.
