@@ -1,42 +1,37 @@
-//! The fence and the checkpoint: who may write, from where, and what a lost answer costs.
+//! The fence: who may write, from where, and what a lost answer costs.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use keepstep::destination::{Destination, DestinationError, WriteError};
+use keepstep::destination::{Destination, WriteError};
 use keepstep::model::batch::Batch;
-use keepstep::model::checkpoint::{Checkpoint, CursorMove, Fingerprint, Scope};
+use keepstep::model::checkpoint::{CursorMove, Scope};
 use keepstep::model::mapping::Mapping;
-use keepstep::model::position::{NextOffset, Offset};
-use keepstep::model::record::EntityName;
+use keepstep::model::position::NextOffset;
 use tokio::task::JoinSet;
 
-use super::laboratory::Tamper;
 use super::outcome::{Outcome, equal, holds, refused, worked};
 use super::scene::{self, Lane, Scene, text};
 use super::serial_model::Model;
 
 /// A batch of one new record.
-fn one(mapping: &Arc<Mapping>, number: u128, version: i64) -> Arc<Batch> {
+pub fn one(mapping: &Arc<Mapping>, number: u128, version: i64) -> Arc<Batch> {
     let cells = [(0, text(&format!("version {version}")))];
     scene::batch(mapping, vec![scene::image(scene::record(number), Some(version), &cells)])
 }
 
-async fn records(scene: &Scene, mapping: &Arc<Mapping>) -> Vec<(u128, Option<i64>)> {
+/// Numbers and versions of the rows.
+pub async fn records(scene: &Scene, mapping: &Arc<Mapping>) -> Vec<(u128, Option<i64>)> {
     let rows = scene.database.rows(&mapping.table).await;
     rows.iter()
         .map(|row| (row.id.0.as_u128() - scene::record(0).0.as_u128(), row.version))
         .collect()
 }
 
-fn is_fenced<T: std::fmt::Debug>(what: &str, result: Result<T, WriteError>) -> Outcome {
+/// Demands that a write was fenced.
+pub fn is_fenced<T: std::fmt::Debug>(what: &str, result: Result<T, WriteError>) -> Outcome {
     equal(what, &refused(what, result)?, &WriteError::Fenced)
-}
-
-fn next_of(checkpoint: &Checkpoint, scope: &Scope) -> Option<i64> {
-    let mut cursors = checkpoint.cursors().iter();
-    cursors.find(|cursor| cursor.scope == *scope).map(|cursor| cursor.next.0)
 }
 
 /// Whoever held the lane before writes nothing any more, on its own handle or another's.
@@ -202,7 +197,7 @@ async fn poll_and_drop<F: Future>(future: F, polls: usize) {
     for _ in 0..polls {
         // It may be ready at any poll; then the call was not dropped, which is fine too.
         let poll = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(_) = poll {
+        if poll.is_ready() {
             return;
         }
         tokio::task::yield_now().await;
@@ -286,118 +281,4 @@ pub async fn an_idle_lane_looks(scene: Scene) -> Outcome {
     let moved = heir.destination.write(&heir.fence(9), &nothing).await;
     worked("an empty batch that moves", moved)?;
     equal("the checkpoint moved", &scene.database.cursors(&lane.id).await[0].next, &9)
-}
-
-/// The fingerprint of the last record is kept, and kept on where a batch has none.
-pub async fn the_fingerprint_is_kept(scene: Scene) -> Outcome {
-    let mapping = scene::letters("account", true);
-    let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
-    equal("before the first record", &lane.checkpoint.newest_fingerprint(), &None)?;
-    let last = Fingerprint {
-        offset: Offset(i64::MAX - 1),
-        timestamp_ms: -1,
-        length_bytes: u32::MAX,
-        crc: u32::MAX,
-    };
-    let fence = |lane: &Lane, fingerprint| {
-        let fence = lane.next_fence();
-        keepstep::model::checkpoint::Fence { fingerprint, ..fence }
-    };
-    for (number, fingerprint) in [(1, Some(last)), (2, None)] {
-        let fence = fence(&lane, fingerprint);
-        let written = lane.destination.write(&fence, &one(&mapping, number, 1)).await;
-        worked("the write", written)?;
-        lane = Lane::take(lane.destination, &lane.id).await?;
-        let kept = lane.checkpoint.newest_fingerprint();
-        equal(&format!("after record {number}"), &kept, &Some(last))?;
-    }
-    let newer = Fingerprint { offset: Offset(7), timestamp_ms: 5, length_bytes: 0, crc: 0 };
-    let written = lane.destination.write(&fence(&lane, Some(newer)), &one(&mapping, 3, 1)).await;
-    worked("the write", written)?;
-    let stored = scene.database.cursors(&lane.id).await[0].fingerprint;
-    equal("the newer one", &stored, &Some(newer))
-}
-
-/// An entity that comes later has a cursor of its own, until it has caught up.
-pub async fn an_entity_has_its_own_cursor(scene: Scene) -> Outcome {
-    let account = scene::letters("account", true);
-    let contact = scene::letters("contact", true);
-    let mut lane = scene.lane(&scene::activation(&[&account])).await?;
-    for number in 1..=5 {
-        worked("the write", lane.write(&one(&account, number, 1)).await)?;
-    }
-    let both = scene::activation(&[&account, &contact]);
-    let lane = scene.lane(&both).await?;
-    let of_contact = Scope::Entity(EntityName::new("contact"));
-    equal("the cursor for all", &next_of(&lane.checkpoint, &Scope::All), &Some(5))?;
-    equal("the entity's", &next_of(&lane.checkpoint, &of_contact), &Some(0))?;
-
-    // Both must hold, or none moves.
-    let mut fence = lane.fence(8);
-    equal("cursors to move", &fence.moves.len(), &2)?;
-    for wrong in 0..2 {
-        let right = fence.moves[wrong].from;
-        fence.moves[wrong].from = NextOffset(right.0 + 1);
-        let written = lane.destination.write(&fence, &one(&contact, 1, 1)).await;
-        is_fenced(&format!("a fence whose move {wrong} is wrong"), written)?;
-        fence.moves[wrong].from = right;
-    }
-    let mut stored: Vec<_> = scene.database.cursors(&lane.id).await;
-    stored.sort_by(|a, b| a.entity.cmp(&b.entity));
-    let stored: Vec<_> =
-        stored.iter().map(|cursor| (cursor.entity.as_str(), cursor.next)).collect();
-    equal("the cursors", &stored, &vec![("", 5), ("contact", 0)])?;
-
-    // It catches up, first behind the one for all, then with it.
-    let mut lane = lane;
-    for (to, moves) in [(3, 1), (5, 1)] {
-        let fence = lane.fence(to);
-        equal("cursors to move", &fence.moves.len(), &moves)?;
-        let number = u128::from(to.unsigned_abs());
-        worked("the write", lane.destination.write(&fence, &one(&contact, number, 1)).await)?;
-        lane.checkpoint.advance(NextOffset(to), None);
-    }
-    let lane = Lane::take(scene.open().await, &lane.id).await?;
-    equal("cursors after the fold", &lane.checkpoint.cursors().len(), &1)?;
-    equal("cursors stored", &scene.database.cursors(&lane.id).await.len(), &1)?;
-    equal("the other table", &records(&scene, &contact).await, &vec![(3, Some(1)), (5, Some(1))])?;
-    // The activation that brought it does not bring it back.
-    let lane = scene.lane(&both).await?;
-    equal("cursors after another activation", &lane.checkpoint.cursors().len(), &1)
-}
-
-/// Lanes of other partitions know nothing of each other.
-pub async fn lanes_are_apart(scene: Scene) -> Outcome {
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
-    let mut first = scene.lane(&activation).await?;
-    let mut second =
-        Lane::take(Arc::clone(&first.destination), &scene::lane_id(&activation, 1)).await?;
-    for number in 0..3 {
-        worked("the first lane", first.write(&one(&mapping, number, 1)).await)?;
-    }
-    worked("the second lane", second.write(&one(&mapping, 9, 1)).await)?;
-    equal("the first", &scene.database.cursors(&first.id).await[0].next, &3)?;
-    equal("the second", &scene.database.cursors(&second.id).await[0].next, &1)
-}
-
-/// A lane without a checkpoint is not guessed: neither at a take nor at an activation.
-pub async fn a_lost_checkpoint_is_loud(scene: Scene) -> Outcome {
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
-    let mut lane = scene.lane(&activation).await?;
-    worked("the write", lane.write(&one(&mapping, 1, 1)).await)?;
-    scene.database.tamper(Tamper::CheckpointLost(lane.id.clone())).await;
-    is_fenced("a write without a checkpoint", lane.write(&one(&mapping, 2, 2)).await)?;
-    let token = lane.token;
-    for id in [lane.id.clone(), scene::lane_id(&activation, 77)] {
-        let taken =
-            refused("a take without a checkpoint", lane.destination.take(&id, token).await)?;
-        holds("it is fatal", matches!(taken, DestinationError::Fatal(_)))?;
-    }
-    let activated = scene.open().await.activate(&activation).await;
-    let activated = refused("an activation without a checkpoint", activated)?;
-    holds("it is fatal", matches!(activated, DestinationError::Fatal(_)))?;
-    equal("cursors", &scene.database.cursors(&lane.id).await, &Vec::new())?;
-    equal("the rows", &records(&scene, &mapping).await, &vec![(1, Some(1))])
 }

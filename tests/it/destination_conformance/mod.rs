@@ -14,13 +14,14 @@ pub mod scene;
 mod activation;
 mod basics;
 mod batches;
+mod checkpoint;
 mod fence;
 mod guard;
+mod limits;
 mod names;
 mod patches;
 mod serial_model;
 mod tombstones;
-mod types;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -62,10 +63,10 @@ const CASES: &[Case] = &[
     case("a batch is written and read back", |scene| {
         Box::pin(basics::a_batch_is_written_and_read_back(scene))
     }),
-    case("every type at its limits", |scene| Box::pin(types::every_type_at_its_limits(scene))),
-    case("record ids at their limits", |scene| Box::pin(types::ids_at_their_limits(scene))),
+    case("every type at its limits", |scene| Box::pin(limits::every_type_at_its_limits(scene))),
+    case("record ids at their limits", |scene| Box::pin(limits::ids_at_their_limits(scene))),
     case("the sink columns tell first and last", |scene| {
-        Box::pin(types::the_sink_columns_tell_first_and_last(scene))
+        Box::pin(limits::the_sink_columns_tell_first_and_last(scene))
     }),
     case("the guard, versioned", |scene| Box::pin(guard::versioned(scene))),
     case("the guard, unversioned", |scene| Box::pin(guard::unversioned(scene))),
@@ -104,12 +105,14 @@ const CASES: &[Case] = &[
         Box::pin(fence::a_fight_for_a_lane_writes_once(scene))
     }),
     case("an idle lane looks", |scene| Box::pin(fence::an_idle_lane_looks(scene))),
-    case("the fingerprint is kept", |scene| Box::pin(fence::the_fingerprint_is_kept(scene))),
+    case("the fingerprint is kept", |scene| Box::pin(checkpoint::the_fingerprint_is_kept(scene))),
     case("an entity has its own cursor", |scene| {
-        Box::pin(fence::an_entity_has_its_own_cursor(scene))
+        Box::pin(checkpoint::an_entity_has_its_own_cursor(scene))
     }),
-    case("lanes are apart", |scene| Box::pin(fence::lanes_are_apart(scene))),
-    case("a lost checkpoint is loud", |scene| Box::pin(fence::a_lost_checkpoint_is_loud(scene))),
+    case("lanes are apart", |scene| Box::pin(checkpoint::lanes_are_apart(scene))),
+    case("a lost checkpoint is loud", |scene| {
+        Box::pin(checkpoint::a_lost_checkpoint_is_loud(scene))
+    }),
     case("a deleted record stays deleted", |scene| {
         Box::pin(tombstones::a_deleted_record_stays_deleted(scene))
     }),

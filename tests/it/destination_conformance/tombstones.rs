@@ -97,11 +97,11 @@ pub async fn a_delete_and_a_create_at_once(scene: Scene) -> Outcome {
         let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
         let version = |version: i64| versioned.then_some(version);
         let mut model = Model::new(&mapping);
-        let id = |number: usize| scene::record(number as u128);
+        let id = |number: i64| scene::record(u128::from(number.unsigned_abs()));
         let old = [(0, text("old")), (1, text("old"))];
         // A row below, between, and above the two; and one that was deleted before.
         let mut starts: Vec<Fitted> =
-            [5, 15, 25].map(|at| scene::create(id(at), version(at as i64), &old)).into();
+            [5, 15, 25].map(|at| scene::create(id(at), version(at), &old)).into();
         starts.push(scene::delete(id(3), version(3)));
         starts.push(scene::delete(id(30), version(30)));
         model.apply_all(&starts);
