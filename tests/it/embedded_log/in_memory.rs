@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use keepstep::log::embedded::EmbeddedLog;
 use keepstep::log::{Log, Member};
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 
-use super::counting_clock;
+use super::in_memory;
 use crate::log_conformance::conforms;
 use crate::log_conformance::laboratory::{Abilities, Laboratory, TestedLog};
 
@@ -45,7 +45,7 @@ impl Laboratory for Memory {
     }
 
     async fn new_log(&self) -> Arc<dyn TestedLog> {
-        Arc::new(MemoryLog(EmbeddedLog::in_memory(EmbeddedSettings::new(counting_clock()))))
+        Arc::new(MemoryLog(in_memory()))
     }
 }
 
