@@ -99,33 +99,48 @@ fn apply(table: &BareTable, batch: &BareBatch, lane: usize, next: usize) -> Stri
 }
 
 /// Writes every lane's batches over so many connections; the time from the first to the last.
-pub async fn run(url: &str, table: &BareTable, lanes: &[Vec<BareBatch>], connections: usize) -> Duration {
+pub async fn run(
+    url: &str,
+    table: &BareTable,
+    lanes: &[Vec<BareBatch>],
+    connections: usize,
+) -> Duration {
     let mut ready = Vec::new();
     for _ in 0..connections {
         let client = connect(url).await;
         let stage = |name: &str, columns: &[(String, &'static str)]| {
             let columns: String =
                 columns.iter().map(|(name, sql)| format!(", \"{name}\" {sql}")).collect();
-            format!("CREATE TEMP TABLE {name} (id uuid, version bigint{columns}) ON COMMIT DELETE ROWS; ")
+            format!(
+                "CREATE TEMP TABLE {name} (id uuid, version bigint{columns}) ON COMMIT DELETE ROWS; "
+            )
         };
-        let stages = stage("stage_d", &[]) + &stage("stage_i", &table.columns) + &stage("stage_p", &table.patched);
+        let stages = stage("stage_d", &[])
+            + &stage("stage_i", &table.columns)
+            + &stage("stage_p", &table.patched);
         client.batch_execute(&stages).await.expect("stages");
         ready.push(client);
     }
     let started = Instant::now();
     let mut running = JoinSet::new();
     for (at, client) in ready.into_iter().enumerate() {
-        let mine: Vec<(usize, Vec<BareBatch>)> =
-            lanes.iter().cloned().enumerate().filter(|(lane, _)| lane % connections == at).collect();
+        let mine: Vec<(usize, Vec<BareBatch>)> = lanes
+            .iter()
+            .cloned()
+            .enumerate()
+            .filter(|(lane, _)| lane % connections == at)
+            .collect();
         let table = table.clone();
         running.spawn(async move {
             for (lane, batches) in mine {
                 let mut next = 0;
                 for batch in batches {
                     client.batch_execute("BEGIN").await.expect("begins");
-                    for (stage, rows) in
-                        [("stage_d", &batch.deletes), ("stage_i", &batch.images), ("stage_p", &batch.patches)]
-                    {
+                    for (stage, rows) in [
+                        ("stage_d", &batch.deletes),
+                        ("stage_i", &batch.images),
+                        ("stage_p", &batch.patches),
+                    ] {
                         if !rows.is_empty() {
                             copy(&client, stage, rows).await;
                         }

@@ -16,23 +16,22 @@ pub type BareRow = (String, i64, Vec<Value>);
 pub fn row(id: uuid::Uuid, version: i64, row: &[Datum]) -> BareRow {
     let mut cells = Vec::new();
     for datum in row {
-        cells.push(match datum {
-            Datum::Null => Value::Null,
-            Datum::NoLookup => {
-                cells.push(Value::Null);
-                Value::Null
+        match datum {
+            Datum::Null => cells.push(Value::Null),
+            Datum::NoLookup => cells.extend([Value::Null, Value::Null]),
+            Datum::Text(text) => cells.push(Value::Text(text.clone())),
+            Datum::Integer(number) => cells.push(Value::Integer(i64::from(*number))),
+            Datum::Boolean(flag) => cells.push(Value::Integer(i64::from(*flag))),
+            Datum::Cents(cents) => {
+                cells.push(Value::Text(format!("{}.{:02}", cents / 100, cents % 100)));
             }
-            Datum::Text(text) => Value::Text(text.clone()),
-            Datum::Integer(number) => Value::Integer(i64::from(*number)),
-            Datum::Boolean(flag) => Value::Integer(i64::from(*flag)),
-            Datum::Cents(cents) => Value::Text(format!("{}.{:02}", cents / 100, cents % 100)),
-            Datum::UnixMs(_) => Value::Text("2023-04-07 21:59:01.000".to_owned()),
-            Datum::Own(id) => Value::Text(id.hyphenated().to_string()),
+            Datum::UnixMs(_) => cells.push(Value::Text("2023-04-07 21:59:01.000".to_owned())),
+            Datum::Own(id) => cells.push(Value::Text(id.hyphenated().to_string())),
             Datum::Lookup(id) => {
                 cells.push(Value::Text(id.hyphenated().to_string()));
-                Value::Text("contact".to_owned())
+                cells.push(Value::Text("contact".to_owned()));
             }
-        });
+        }
     }
     (id.hyphenated().to_string(), version, cells)
 }
@@ -71,8 +70,12 @@ pub fn run(file: &Path, layout: &Layout, batches: &[Vec<BareRow>]) -> Duration {
         connection.execute_batch("BEGIN IMMEDIATE").expect("begins");
         let end = next + batch.len();
         let moved = connection
-            .prepare_cached("UPDATE fence SET next = ? WHERE lane = 0 AND next = ? AND owner = 'me'")
-            .and_then(|mut fence| fence.execute((end, next)))
+            .prepare_cached(
+                "UPDATE fence SET next = ? WHERE lane = 0 AND next = ? AND owner = 'me'",
+            )
+            .and_then(|mut fence| {
+                fence.execute((i64::try_from(end).expect("few"), i64::try_from(next).expect("few")))
+            })
             .expect("the fence");
         assert_eq!(moved, 1);
         next = end;

@@ -38,6 +38,16 @@ struct BareLane {
     changes: usize,
 }
 
+fn origin() -> DataverseOrigin {
+    DataverseOrigin {
+        organization_id: Uuid::nil(),
+        organization_name: "bench".into(),
+        user_id: Uuid::nil(),
+        business_unit_id: Uuid::nil(),
+        post_image_alias: None,
+    }
+}
+
 /// What a case does, in both forms.
 pub struct Work {
     pub layout: Layout,
@@ -113,7 +123,7 @@ impl Writer {
         let payload = match &self.dataverse {
             Some(definition) => {
                 change.version = None;
-                let text = encode_dataverse(&change, definition, &DataverseOrigin::default());
+                let text = encode_dataverse(&change, definition, &origin());
                 text.expect("the source can say it").into_bytes()
             }
             None => encode_change(&change),

@@ -159,7 +159,7 @@ fn now_ms() -> i64 {
 async fn log(orders: &Orders) -> Arc<dyn Log> {
     if orders.log.starts_with('/') {
         let settings = EmbeddedSettings::new(Arc::new(now_ms));
-        let opened = EmbeddedLog::open(orders.log.as_ref(), OpenMode::Consume, settings).await;
+        let opened = EmbeddedLog::open(&orders.log, OpenMode::Consume, settings).await;
         return Arc::new(opened.expect("opens"));
     }
     Arc::new(KafkaLog::open(KafkaSettings::new(&orders.log)).expect("opens"))

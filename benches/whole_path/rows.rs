@@ -67,7 +67,17 @@ impl Layout {
 
     /// 148 columns (lookups count as two), about 60 filled.
     pub fn wide() -> Self {
-        let kinds = [Kind::Text, Kind::Text, Kind::Integer, Kind::Money, Kind::Text, Kind::Time, Kind::Boolean, Kind::Text, Kind::Integer];
+        let kinds = [
+            Kind::Text,
+            Kind::Text,
+            Kind::Integer,
+            Kind::Money,
+            Kind::Text,
+            Kind::Time,
+            Kind::Boolean,
+            Kind::Text,
+            Kind::Integer,
+        ];
         let mut columns = vec![("accountid".to_owned(), Kind::Own)];
         for number in 0..10 {
             columns.push((format!("lookup{number:02}id"), Kind::Lookup));
@@ -104,7 +114,8 @@ impl Layout {
 
     /// The definition, read.
     pub fn read_definition(&self) -> keepstep::model::entity::EntityDefinition {
-        let definitions = keepstep::model::entity_json::read_definitions(self.definition().as_bytes());
+        let definitions =
+            keepstep::model::entity_json::read_definitions(self.definition().as_bytes());
         definitions.expect("a definition").remove(0)
     }
 
