@@ -17,6 +17,7 @@ mod destination_memory;
 mod destination_sqlite;
 mod documents;
 mod embedded_log;
+mod fuzz_corpus;
 mod house;
 mod log_conformance;
 mod pipeline;
