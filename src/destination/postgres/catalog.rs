@@ -3,7 +3,7 @@
 //! Reading is apart from judging: what a table lacks, and what of it does not fit, is decided by
 //! pure functions on what was found. Must never change anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::{Client, Row};
 
@@ -153,35 +153,51 @@ fn decimal_fits(scale: u8, modifier: i32) -> bool {
     found_scale >= wanted_scale && found_precision - found_scale >= 38 - wanted_scale
 }
 
-/// Refuses names and numbers of columns that PostgreSQL would cut or refuse, before anything is
-/// made.
+/// Columns that every table of PostgreSQL has already.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// What of a table PostgreSQL would cut or refuse, told before anything is made: names of wrong
+/// length, names that stand for two columns, too many columns.
 pub(super) fn beyond_limits(table: &Table) -> Vec<Trouble> {
     let full_name = ddl::table_name(table);
     let columns = ddl::nullable_columns(table);
+    let mut troubles = Vec::new();
+    let mut add = |code: &str, what: String, hint: String| {
+        troubles.push(Trouble { what, code: code.into(), hint });
+    };
     let names = [&table.schema, &table.name].into_iter().chain(columns.iter().map(|c| &c.name));
-    let mut troubles: Vec<Trouble> = names
-        .filter(|name| {
-            name.is_empty() || name.len() > ddl::LONGEST_NAME_BYTES || name.contains('\0')
-        })
-        .map(|name| Trouble {
-            what: format!("using the name {} in table {full_name}", quote::name(name)),
-            code: "name_length".into(),
-            hint: format!(
-                "PostgreSQL keeps names of 1 to {} bytes: use a shorter schema or prefix, or leave \
-                 the attribute out.",
-                ddl::LONGEST_NAME_BYTES
-            ),
-        })
-        .collect();
+    for name in names {
+        if name.is_empty() || name.len() > ddl::LONGEST_NAME_BYTES || name.contains('\0') {
+            add(
+                "name_length",
+                format!("using the name {} for table {full_name}", quote::name(name)),
+                format!(
+                    "PostgreSQL keeps names of 1 to {} bytes: use a shorter schema or prefix, or \
+                     leave the attribute out.",
+                    ddl::LONGEST_NAME_BYTES
+                ),
+            );
+        }
+    }
+    let mut taken: HashSet<&str> = SYSTEM_COLUMNS.into_iter().chain([ID]).collect();
+    for column in &columns {
+        if !taken.insert(column.name.as_str()) {
+            add(
+                "name_taken",
+                format!("making column {} of table {full_name}", quote::name(&column.name)),
+                "The name stands for another column already: leave the attribute out.".to_owned(),
+            );
+        }
+    }
     if columns.len() >= ddl::MOST_COLUMNS {
-        troubles.push(Trouble {
-            what: format!("making table {full_name} with {} columns", columns.len() + 1),
-            code: "column_count".into(),
-            hint: format!(
-                "PostgreSQL holds {} columns at most: leave attributes of the entity out.",
+        add(
+            "column_count",
+            format!("making table {full_name} with {} columns", columns.len() + 1),
+            format!(
+                "{} are written at most: leave attributes of the entity out.",
                 ddl::MOST_COLUMNS
             ),
-        });
+        );
     }
     troubles
 }

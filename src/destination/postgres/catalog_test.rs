@@ -67,6 +67,11 @@ fn every_misfit_of_a_table_is_told() {
 
 #[test]
 fn limits_are_told_at_their_border() {
+    let mut twice = table(2, "t");
+    twice.columns[0].name = "ctid".into();
+    twice.columns[1].name = "Id".into();
+    let codes: Vec<_> = beyond_limits(&twice).into_iter().map(|trouble| trouble.code).collect();
+    assert_eq!(codes, ["name_taken", "name_taken"]);
     assert_eq!(beyond_limits(&table(MOST - 4, &"x".repeat(63))), []);
     assert_eq!(beyond_limits(&table(MOST - 3, "t"))[0].code, "column_count");
     assert_eq!(beyond_limits(&table(1, &"x".repeat(64)))[0].code, "name_length");

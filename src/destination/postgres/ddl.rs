@@ -17,8 +17,10 @@ use crate::model::table::{
 pub const LONGEST_NAME_BYTES: usize = 63;
 
 /// Most columns of a table, the four system columns included.
+///
+/// PostgreSQL's own limit is 1,600; a staging table has three more than its table.
 /// Source: PostgreSQL documentation, appendix "PostgreSQL Limits".
-pub const MOST_COLUMNS: usize = 1_600;
+pub const MOST_COLUMNS: usize = 1_597;
 
 /// Digits that a decimal column holds.
 const DECIMAL_DIGITS: u8 = 38;

@@ -269,7 +269,10 @@ pub async fn a_check_changes_nothing(scene: Scene) -> Outcome {
     let grown = scene::mapping(
         "account",
         true,
-        vec![attribute("grown", AttributeKind::Memo), attribute("a", AttributeKind::Memo)],
+        vec![
+            attribute("grown", AttributeKind::Memo),
+            attribute("a", AttributeKind::Text { max_length: Some(100) }),
+        ],
     );
     let findings = scene.open().await.check(&scene::activation(&[&grown])).await;
     equal(&format!("problems of a new column: {findings:?}"), &problems(&findings), &0)?;

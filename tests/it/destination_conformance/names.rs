@@ -83,10 +83,16 @@ fn long_name(character: char, bytes: usize) -> String {
 
 /// Writes, patches and deletes in one table and compares.
 async fn works(scene: &Scene, mapping: &Arc<Mapping>) -> Outcome {
+    works_filled(scene, mapping, 1).await
+}
+
+/// The same, with every so many columns filled.
+async fn works_filled(scene: &Scene, mapping: &Arc<Mapping>, every: usize) -> Outcome {
     let what = format!("table {:?}.{:?}", mapping.table.schema, mapping.table.name);
     let mut lane = scene.lane(&scene::activation(&[mapping])).await?;
     let mut model = Model::new(mapping);
     let cells: Vec<_> = (0..mapping.table.columns.len())
+        .step_by(every)
         .map(|at| (u16::try_from(at).unwrap_or(0), text(&format!("value {at}"))))
         .collect();
     let ids = [1, 2, 3].map(scene::record);
@@ -176,11 +182,12 @@ pub async fn impossible_names_are_refused(scene: Scene) -> Outcome {
     works(&scene, &mapping_of("conformance", None, "good", &good)).await
 }
 
-/// As many columns as the database holds.
+/// As many columns as the database holds; a quarter of them filled, for a table may have more
+/// columns than a row has room for.
 pub async fn as_many_columns_as_there_can_be(scene: Scene) -> Outcome {
     let Some(most) = scene.abilities.most_columns else {
         return Ok(());
     };
     let columns: Vec<String> = (0..most - 4).map(|number| format!("column_{number}")).collect();
-    works(&scene, &mapping_of("conformance", None, "widest", &columns)).await
+    works_filled(&scene, &mapping_of("conformance", None, "widest", &columns), 4).await
 }

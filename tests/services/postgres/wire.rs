@@ -134,8 +134,11 @@ impl Line {
             };
             let burst = kind == b'Q' && text.contains("WITH moved AS");
             self.seen.lock().unwrap().push(Seen { kind: char::from(kind), text });
-            if kind == b'Q' || kind == b'S' {
-                self.asked.send_modify(|asked| *asked += 1);
+            match kind {
+                b'Q' | b'S' => self.asked.send_modify(|asked| *asked += 1),
+                // The server overlooks the "sync" that came before the rows of a COPY.
+                b'c' => self.asked.send_modify(|asked| *asked -= 1),
+                _ => {}
             }
             let mut message = vec![kind];
             message.extend_from_slice(&length.to_be_bytes());
