@@ -12,6 +12,7 @@
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
 mod kafka;
+mod kills;
 #[path = "../it/log_conformance/mod.rs"]
 mod log_conformance;
 mod postgres;

@@ -2,7 +2,8 @@
 //!
 //! A world is an organisation that publishes changes, a log in memory, a destination in memory
 //! that refuses, stalls, commits and loses the answer, lets requests arrive late and falls back to
-//! older states, and processes that join, leave, die and live on as zombies. Time is Tokio's paused
+//! older states (one world in ten writes to a real SQLite file instead, which falls back to
+//! nothing), and processes that join, leave, die and live on as zombies. Time is Tokio's paused
 //! time and every choice comes from the seed, so the same seed gives the same trace.
 //!
 //! `KEEPSTEP_TEST_SEED=4711 cargo test --release --features mutations --test it simulation::one_seed`
@@ -10,6 +11,7 @@
 
 mod oracle;
 pub(crate) mod source;
+mod store;
 mod world;
 
 use keepstep::model::mutation::Mutations;

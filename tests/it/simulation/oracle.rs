@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use keepstep::destination::memory::{MemoryDestination, MemoryState};
-use keepstep::model::cell::Cell;
 use keepstep::model::change::{Change, Image, Operation};
 use keepstep::model::checkpoint::{LaneId, Scope};
 use keepstep::model::position::NextOffset;
@@ -15,6 +13,7 @@ use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
 
 use super::source::{ENTITIES, Published};
+use super::store::{Store, Stored};
 
 /// One record, as the serial model has it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,15 +72,11 @@ fn texts(change: &Change) -> BTreeMap<String, String> {
     change.attributes.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
-fn stored_texts(entity: &str, cells: &BTreeMap<String, Cell>) -> BTreeMap<String, String> {
-    let text = |cell: &Cell| match cell {
-        Cell::Integer(number) => number.to_string(),
-        Cell::Text(text) => text.to_string(),
-        other => panic!("the world's tables do not hold {other:?}"),
-    };
+/// The columns apart from the native key, which the source does not say.
+fn said(entity: &str, cells: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let own_key = format!("{entity}id");
     let cells = cells.iter().filter(|(name, _)| **name != own_key);
-    cells.map(|(name, cell)| (name.clone(), text(cell))).collect()
+    cells.map(|(name, text)| (name.clone(), text.clone())).collect()
 }
 
 /// The serial model of one entity in one lane, up to its cursor.
@@ -108,14 +103,14 @@ impl Replay {
 
 pub(super) struct Oracle {
     published: Published,
-    destination: MemoryDestination,
+    store: Store,
     replays: Mutex<BTreeMap<(LaneId, &'static str), Replay>>,
     problems: Arc<Mutex<Vec<String>>>,
 }
 
 impl Oracle {
-    pub(super) fn new(published: Published, destination: MemoryDestination) -> Self {
-        Self { published, destination, replays: Mutex::default(), problems: Arc::default() }
+    pub(super) fn new(published: Published, store: Store) -> Self {
+        Self { published, store, replays: Mutex::default(), problems: Arc::default() }
     }
 
     pub(super) fn published(&self) -> Published {
@@ -132,24 +127,22 @@ impl Oracle {
 
     /// G1–G4 at a commit: the tables hold exactly what the changes below the checkpoint say.
     pub(super) fn check_lane(&self, lane: &LaneId) {
-        self.destination.look(|state| {
-            let cursors = state.checkpoints();
-            for (entity, versioned) in &ENTITIES[..3] {
-                if !state.is_bound(entity) {
-                    continue;
-                }
-                let own = cursors.get(&(lane.clone(), Scope::Entity(EntityName::new(entity))));
-                let Some(cursor) = own.or_else(|| cursors.get(&(lane.clone(), Scope::All))) else {
-                    continue;
-                };
-                self.compare(state, lane, entity, *versioned, *cursor);
+        let stored = self.store.read();
+        for (entity, versioned) in &ENTITIES[..3] {
+            if !stored.bound.iter().any(|bound| bound == entity) {
+                continue;
             }
-        });
+            let own = stored.cursors.get(&(lane.clone(), Scope::Entity(EntityName::new(entity))));
+            let all = stored.cursors.get(&(lane.clone(), Scope::All));
+            if let Some(cursor) = own.or(all) {
+                self.compare(&stored, lane, entity, *versioned, *cursor);
+            }
+        }
     }
 
     fn compare(
         &self,
-        state: &MemoryState,
+        stored: &Stored,
         lane: &LaneId,
         entity: &'static str,
         versioned: bool,
@@ -166,13 +159,9 @@ impl Oracle {
         }
         replay.to(next, changes, entity, versioned);
         for (id, expected) in &replay.records {
-            let row = state.rows.get(&(entity.to_owned(), *id));
-            let row = row.map(|row| {
-                (row.version.map_or(0, |version| version.0), stored_texts(entity, &row.cells))
-            });
-            let tombstone =
-                state.tombstones.get(&(lane.profile.clone(), EntityName::new(entity), *id));
-            let tombstone = tombstone.map(|stone| stone.version.map_or(0, |version| version.0));
+            let key = (entity.to_owned(), *id);
+            let row = stored.rows.get(&key).map(|row| (row.0, said(entity, &row.1)));
+            let tombstone = stored.tombstones.get(&key).copied();
             let found = Record { row, tombstone };
             if found != *expected {
                 self.problem(format!(
@@ -185,8 +174,8 @@ impl Oracle {
         // Nothing that no change below the checkpoint made.
         let of_lane = changes.iter().map(|change| change.record_id);
         for id in of_lane.collect::<std::collections::BTreeSet<_>>() {
-            let stored = state.rows.contains_key(&(entity.to_owned(), id));
-            if stored && !replay.records.contains_key(&id) {
+            let is_there = stored.rows.contains_key(&(entity.to_owned(), id));
+            if is_there && !replay.records.contains_key(&id) {
                 self.problem(format!("{lane} at {next}: {entity} {id} is there too early"));
             }
         }
@@ -195,14 +184,11 @@ impl Oracle {
     /// Whether every lane of `partitions` is settled to the end of what was published.
     pub(super) fn is_settled(&self, lanes: &[LaneId]) -> bool {
         let published = self.published.lock().unwrap();
-        self.destination.look(|state| {
-            let cursors = state.checkpoints();
-            lanes.iter().all(|lane| {
-                let end = published.get(&lane.topic_partition).map_or(0, Vec::len);
-                let mut of_lane = cursors.iter().filter(|((of, _), _)| of == lane).peekable();
-                of_lane.peek().is_some()
-                    && of_lane.all(|(_, next)| usize::try_from(next.0) == Ok(end))
-            })
+        let cursors = self.store.read().cursors;
+        lanes.iter().all(|lane| {
+            let end = published.get(&lane.topic_partition).map_or(0, Vec::len);
+            let mut of_lane = cursors.iter().filter(|((of, _), _)| of == lane).peekable();
+            of_lane.peek().is_some() && of_lane.all(|(_, next)| usize::try_from(next.0) == Ok(end))
         })
     }
 }

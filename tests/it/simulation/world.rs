@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use keepstep::codec::DecoderSettings;
 use keepstep::destination::faulty::{Call, Fault, Faulty};
-use keepstep::destination::memory::MemoryDestination;
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::metrics::Metrics;
@@ -27,6 +26,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::oracle::Oracle;
 use super::source::{ENTITIES, Published, Source, mapping};
+use super::store::Store;
 
 /// How long things go wrong.
 const TROUBLE: Duration = Duration::from_secs(60);
@@ -101,6 +101,8 @@ pub(super) struct World {
     memory_bytes: usize,
     fault_share: f64,
     may_fall_back: bool,
+    /// Whether the destination is a real SQLite file.
+    sqlite: bool,
     /// Entities of the profile at first; the third comes later in some worlds.
     entities: usize,
 }
@@ -121,6 +123,7 @@ impl World {
             memory_bytes: rng.random_range(2_000..100_000),
             fault_share: if rng.random_bool(0.9) { rng.random_range(0.0..0.5) } else { 0.0 },
             may_fall_back: rng.random_bool(0.5),
+            sqlite: seed % 10 == 9,
             entities: rng.random_range(2..4),
         }
     }
@@ -130,7 +133,7 @@ impl World {
 struct Stage {
     world: World,
     log: EmbeddedLog,
-    memory: MemoryDestination,
+    store: Store,
     destination: Arc<dyn keepstep::destination::Destination>,
     oracle: Arc<Oracle>,
     trouble: Arc<AtomicBool>,
@@ -198,9 +201,9 @@ impl Stage {
             1_700_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap()
         });
         let log = EmbeddedLog::in_memory(EmbeddedSettings::new(Arc::clone(&clock)));
-        let memory = MemoryDestination::new(mutations);
+        let store = Store::new(world.sqlite, mutations);
         let published: Published = Arc::default();
-        let oracle = Arc::new(Oracle::new(Arc::clone(&published), memory.clone()));
+        let oracle = Arc::new(Oracle::new(Arc::clone(&published), store.clone()));
         let trouble = Arc::new(AtomicBool::new(true));
         let trace: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen: Arc<Mutex<Seen>> = Arc::default();
@@ -231,12 +234,12 @@ impl Stage {
             })
         };
         let destination =
-            Faulty::new(Arc::new(memory.clone()), Box::new(script), observer, mutations);
+            Faulty::new(store.destination(mutations), Box::new(script), observer, mutations);
         let next_seed = AtomicU64::new(world.seed.wrapping_mul(1_000));
         Self {
             world,
             log,
-            memory,
+            store,
             destination: Arc::new(destination),
             oracle,
             trouble,
@@ -331,15 +334,16 @@ impl Stage {
                         }
                     }
                 }
-                70..78 if self.world.may_fall_back => {
+                70..78 if self.world.may_fall_back && !self.world.sqlite => {
                     // A replica that lags a little takes over.
                     self.count(|seen| seen.fallbacks += 1);
-                    let (older, lag_ms) = (self.memory.state(), rng.random_range(1..6_000));
+                    let Some(memory) = self.store.memory().cloned() else { continue };
+                    let (older, lag_ms) = (memory.state(), rng.random_range(1..6_000));
                     let stage = Arc::clone(self);
                     fallbacks.push(tokio::spawn(async move {
                         sleep(Duration::from_millis(lag_ms)).await;
                         stage.tell("the destination falls back".to_owned());
-                        stage.memory.restore(older);
+                        memory.restore(older);
                     }));
                 }
                 78..86 => {
