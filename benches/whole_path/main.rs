@@ -50,6 +50,9 @@ struct Bench {
     topics: usize,
 }
 
+/// Makes the work of a case.
+type MakeWork = fn(&mut Bench) -> Work;
+
 fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `make bench`"))
 }
@@ -75,7 +78,7 @@ fn main() {
         topics: 0,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let cases: [(&str, fn(&mut Bench) -> Work); 4] = [
+    let cases: [(&str, MakeWork); 4] = [
         ("postgres-narrow", |bench| case::inserts(Layout::narrow(), bench.count(1_000_000), None)),
         ("postgres-wide", |bench| case::inserts_then_updates(Layout::wide(), bench.count(100_000))),
         ("postgres-mix", |bench| {
