@@ -50,12 +50,6 @@ pub async fn prepare(url: &str, table: &BareTable) {
     connect(url).await.batch_execute(&text).await.expect("prepares");
 }
 
-/// Puts every lane back to its beginning.
-pub async fn reset_fence(url: &str) {
-    let client = connect(url).await;
-    client.batch_execute("UPDATE bare_fence SET next = 0").await.expect("resets");
-}
-
 async fn copy(client: &Client, stage: &str, rows: &Bytes) {
     let text = format!("COPY {stage} FROM STDIN BINARY");
     let sink = client.copy_in::<_, Bytes>(&text).await.expect("COPY begins");
@@ -119,8 +113,8 @@ pub async fn run(
             + &stage("stage_i", &table.columns)
             + &stage("stage_p", &table.patched);
         // Without statistics of the stages the planner may read the whole table for each batch.
-        let plans = "SET enable_hashjoin = off; SET enable_mergejoin = off; ";
-        client.batch_execute(&(plans.to_owned() + &stages)).await.expect("stages");
+        let plans = "SET enable_hashjoin = off; SET enable_mergejoin = off; ".to_owned();
+        client.batch_execute(&(plans + &stages)).await.expect("stages");
         ready.push(client);
     }
     let started = Instant::now();
