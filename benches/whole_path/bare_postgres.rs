@@ -16,12 +16,10 @@ pub struct BareBatch {
     pub changes: usize,
 }
 
-/// What the batches write.
+/// The columns of images and of patches, with their SQL types, after id and version.
 #[derive(Clone)]
 pub struct BareTable {
-    /// Columns with their SQL types, after id and version.
     pub columns: Vec<(String, &'static str)>,
-    /// Those of the patches.
     pub patched: Vec<(String, &'static str)>,
 }
 
@@ -51,8 +49,8 @@ pub async fn prepare(url: &str, table: &BareTable) {
 }
 
 async fn copy(client: &Client, stage: &str, rows: &Bytes) {
-    let text = format!("COPY {stage} FROM STDIN BINARY");
-    let sink = client.copy_in::<_, Bytes>(&text).await.expect("COPY begins");
+    let sink =
+        client.copy_in(&format!("COPY {stage} FROM STDIN BINARY")).await.expect("COPY begins");
     let mut sink = std::pin::pin!(sink);
     sink.send(rows.clone()).await.expect("COPY takes rows");
     sink.finish().await.expect("COPY ends");
