@@ -63,6 +63,9 @@ pub enum Cause {
     /// The entity is declared unversioned and the change has a version.
     #[error("the entity is declared unversioned and the change has a row version")]
     VersionUnexpected,
+    /// A patch where only images are expected.
+    #[error("a patch on a topic that is declared to carry images only (images_only)")]
+    UnexpectedPatch,
     /// One notification says two things of one record that cannot both be meant.
     #[error("one notification holds changes of one record that contradict each other")]
     Contradiction,
@@ -94,6 +97,7 @@ impl Cause {
             Self::RepeatedAttribute => "repeated_attribute",
             Self::VersionMissing => "version_missing",
             Self::VersionUnexpected => "version_unexpected",
+            Self::UnexpectedPatch => "unexpected_patch",
             Self::Contradiction => "contradiction",
             Self::NoBase => "no_base",
             Self::Refused { .. } => "refused",

@@ -83,6 +83,9 @@ pub struct Profile {
     pub entities: Vec<ProfileEntity>,
     /// What to do with attributes that a definition lacks.
     pub unknown_attributes: UnknownAttribute,
+    /// Whether the topics carry full images and deletes only, so that they may be compacted; a
+    /// patch is rejected then.
+    pub images_only: bool,
     /// Where to start without a checkpoint.
     pub start: Start,
     /// Limits of a batch.

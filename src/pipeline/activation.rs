@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::PipelineParts;
 use crate::destination::{ActivatedEntity, Activation, DestinationError};
 use crate::log::{Log, LogError, TopicDescription};
+use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::{Profile, Start};
 
@@ -24,7 +25,7 @@ pub enum ActivationError {
     /// A compacted topic may drop the older of two patches.
     #[error(
         "topic {0} is compacted, which may drop changes that a later one does not repeat. \
-         Use a topic with retention by time or size"
+         Use a topic with retention by time or size, or declare images_only if it carries no patches"
     )]
     Compacted(Topic),
 }
@@ -44,19 +45,22 @@ impl ActivationError {
 ///
 /// # Errors
 /// If a topic is missing or compacted, or the log cannot be asked.
-pub async fn plan(parts: &PipelineParts) -> Result<Activation, ActivationError> {
-    let profile = &parts.profile;
+pub async fn plan(
+    log: &dyn Log,
+    profile: &Profile,
+    mappings: &[Arc<Mapping>],
+) -> Result<Activation, ActivationError> {
     let mut described: BTreeMap<Topic, TopicDescription> = BTreeMap::new();
     for topic in profile.topics() {
-        let description = parts.log.describe(&topic).await?;
+        let description = log.describe(&topic).await?;
         let description = description.ok_or_else(|| ActivationError::NoTopic(topic.clone()))?;
-        if description.compacted == Some(true) {
+        if description.compacted == Some(true) && !profile.images_only {
             return Err(ActivationError::Compacted(topic));
         }
         described.insert(topic, description);
     }
-    let mut entities = Vec::with_capacity(parts.mappings.len());
-    for mapping in &parts.mappings {
+    let mut entities = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
         let entity = profile.entities.iter().find(|entity| entity.name == mapping.entity.as_str());
         let Some(entity) = entity else { continue };
         let partitions = described.get(&entity.topic).map_or(0, |topic| topic.partitions);
@@ -66,7 +70,7 @@ pub async fn plan(parts: &PipelineParts) -> Result<Activation, ActivationError> 
             partitions,
         });
     }
-    let starts = starts(parts.log.as_ref(), profile, &described).await?;
+    let starts = starts(log, profile, &described).await?;
     Ok(Activation { profile: profile.id.clone(), entities, starts })
 }
 
@@ -94,7 +98,7 @@ async fn starts(
 pub(super) async fn activate(
     parts: &PipelineParts,
 ) -> Result<BTreeMap<Topic, u32>, ActivationError> {
-    let activation = plan(parts).await?;
+    let activation = plan(parts.log.as_ref(), &parts.profile, &parts.mappings).await?;
     parts.destination.activate(&activation).await?;
     let entities = activation.entities.into_iter();
     Ok(entities.map(|entity| (entity.topic, entity.partitions)).collect())

@@ -10,7 +10,7 @@ use crate::codec::{Decoder, DecoderSettings};
 use crate::log::LogRecord;
 use crate::metrics::{ProfileMetrics, SkipReason};
 use crate::model::batcher::Piece;
-use crate::model::change::{Change, Notification};
+use crate::model::change::{Change, Image, Notification, Operation};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::failure::{Cause, RejectedChange, Rejection};
 use crate::model::mapping::Mapping;
@@ -36,6 +36,8 @@ pub(super) struct Intake {
     metrics: Arc<ProfileMetrics>,
     /// Records without a key keep their order only where there is one partition.
     single_partition: bool,
+    /// The topics are declared to carry no patches.
+    images_only: bool,
 }
 
 impl Intake {
@@ -45,6 +47,7 @@ impl Intake {
         mappings: &[Arc<Mapping>],
         metrics: Arc<ProfileMetrics>,
         single_partition: bool,
+        images_only: bool,
     ) -> Self {
         let mappings = mappings.iter().map(|mapping| (mapping.entity.clone(), Arc::clone(mapping)));
         Self {
@@ -53,6 +56,7 @@ impl Intake {
             mappings: mappings.collect(),
             metrics,
             single_partition,
+            images_only,
         }
     }
 
@@ -114,6 +118,10 @@ impl Intake {
         let about = Some((change.entity.clone(), change.record_id));
         if !self.key_fits(record, &change, several) {
             return Err(self.rejected(record, about, Rejection::of(Cause::KeyMismatch)));
+        }
+        let is_patch = change.image == Image::Patch && change.operation != Operation::Delete;
+        if self.images_only && is_patch {
+            return Err(self.rejected(record, about, Rejection::of(Cause::UnexpectedPatch)));
         }
         match mapping.apply(change) {
             Ok(fitted) => Ok(Some((Arc::clone(mapping), fitted))),

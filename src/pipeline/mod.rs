@@ -187,6 +187,7 @@ impl Pipeline {
             () = stopped(stop) => return Ok(()),
             activated = activate => self.partitions = activated?,
         }
+        self.parts.status.set_activated();
         let profile = &self.parts.profile;
         let limits = FeedLimits { bytes: self.parts.budget.limit_bytes() / FEED_SHARE };
         let topics = profile.topics();
@@ -270,6 +271,7 @@ impl Pipeline {
             &self.parts.mappings,
             Arc::clone(&self.parts.metrics),
             self.partitions.get(topic) == Some(&1),
+            self.parts.profile.images_only,
         );
         let lane = Lane {
             id,

@@ -3,6 +3,7 @@
 //! Written once per batch, read by anybody; nothing waits for it and nothing is decided by it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ pub struct StatusBoard {
     lanes: Mutex<BTreeMap<TopicPartition, Entry>>,
     totals: Mutex<Totals>,
     latency: Mutex<LatencyHistogram>,
+    activated: AtomicBool,
     changed: watch::Sender<u64>,
 }
 
@@ -101,6 +103,7 @@ impl Default for StatusBoard {
             lanes: Mutex::default(),
             totals: Mutex::default(),
             latency: Mutex::default(),
+            activated: AtomicBool::new(false),
             changed: watch::Sender::new(0),
         }
     }
@@ -170,6 +173,17 @@ impl StatusBoard {
     /// Time from append to commit of all changes so far.
     pub fn latency(&self) -> LatencyHistogram {
         lock(&self.latency).clone()
+    }
+
+    /// Whether the profile has been activated: from then on its pipeline copies, or would.
+    pub fn is_activated(&self) -> bool {
+        self.activated.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the profile has been activated.
+    pub fn set_activated(&self) {
+        self.activated.store(true, Ordering::Relaxed);
+        self.notify();
     }
 
     /// A notice of every change of the board.

@@ -66,6 +66,7 @@ impl Scene {
                 })
                 .into(),
             unknown_attributes: UnknownAttribute::Stop,
+            images_only: false,
             start: Start::Earliest,
             batch: BatchLimits { changes: 100, bytes: 1 << 20, linger: Duration::from_millis(20) },
             drain: Duration::from_secs(3),

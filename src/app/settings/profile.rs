@@ -40,12 +40,12 @@ pub struct ProfileSettings {
     pub destination: String,
     /// Files and folders with the definitions of its entities.
     pub definitions: Vec<PathBuf>,
-    /// Whether its topics carry images and deletes only, so that they may be compacted.
-    pub images_only: bool,
     /// How often a rejected change is tried again by itself.
     pub retry_count: u64,
     /// How long to wait between two of these tries.
     pub retry_interval: Duration,
+    /// Whether the file says one of the two: they have no effect yet.
+    pub retry_is_set: bool,
 }
 
 /// The destinations of the file, by name; `None` for one that has mistakes.
@@ -107,6 +107,7 @@ pub(super) fn read(
     ));
     let source = read_source(&mut table);
     let (retry_count, retry_interval) = read_failures(&mut table);
+    let retry_is_set = table.is_set("retry_count") || table.is_set("retry_interval_s");
     table.finish();
     let defaults = entity::Defaults { versioned, template: template.as_ref() };
     let entities = entity::read_all(reading, &place, entities?, defaults);
@@ -117,6 +118,7 @@ pub(super) fn read(
         prefix: target.prefix,
         entities: entities?,
         unknown_attributes: source.unknown_attributes?,
+        images_only: source.images_only,
         start: source.start?,
         batch: source.batch?,
         drain: source.drain,
@@ -125,9 +127,9 @@ pub(super) fn read(
         profile,
         destination: target.destination?,
         definitions: definitions?.into_iter().map(PathBuf::from).collect(),
-        images_only: source.images_only,
         retry_count,
         retry_interval,
+        retry_is_set,
     })
 }
 
@@ -278,8 +280,8 @@ fn read_source(table: &mut TableReader<'_, '_>) -> Source {
     let images_only = table.flag(
         "images_only",
         false,
-        "Says that the topics carry full images and deletes only, no patches. Only then may they \
-         be compacted.",
+        "Says that the topics carry full images and deletes only, no patches: they may be \
+         compacted then, and a patch stops its lane.",
     );
     let changes =
         table.whole("batch_changes", 1..=100_000, 5_000, "Most changes in one transaction.");

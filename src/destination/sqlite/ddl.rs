@@ -6,7 +6,8 @@
 //! times are text too, whole numbers and yes/no are integers.
 
 use super::names::{own_table, quoted};
-use crate::destination::own_tables::name;
+use crate::destination::Activation;
+use crate::destination::own_tables::{OWN_VERSION, name};
 use crate::model::table::{
     Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
@@ -115,6 +116,18 @@ pub fn own_tables_step(from_version: i64) -> Vec<String> {
         ],
         _ => Vec::new(),
     }
+}
+
+/// Everything that an activation would make in an empty file.
+pub(super) fn everything(activation: &Activation) -> Vec<String> {
+    let mut statements: Vec<String> = (0..OWN_VERSION).flat_map(own_tables_step).collect();
+    statements.push(format!(
+        "INSERT INTO {} (\"id\", \"version\") VALUES (1, {OWN_VERSION})",
+        own_table(name::SCHEMA_VERSION)
+    ));
+    let tables = activation.entities.iter().map(|entity| &entity.mapping.table);
+    statements.extend(tables.map(create_table));
+    statements
 }
 
 #[cfg(test)]

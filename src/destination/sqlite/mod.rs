@@ -105,6 +105,12 @@ impl SqliteDestination {
         Ok(Self { requests: Some(requests), thread: Some(thread), path })
     }
 
+    /// Everything that an activation would make in an empty file, as statements, for those who want
+    /// to see it or make it themselves.
+    pub fn schema(activation: &Activation) -> Vec<String> {
+        ddl::everything(activation)
+    }
+
     /// Asks the thread and waits for its answer.
     async fn ask<T>(
         &self,

@@ -40,7 +40,9 @@ use self::group_context::GroupContext;
 use self::group_thread::GroupThread;
 use self::member::{KafkaMember, Wishes};
 use self::reader::Reader;
-pub use self::settings::{AssignmentStrategy, KafkaSettings, Sasl, SaslMechanism, Secret, Tls};
+pub use self::settings::{
+    AssignmentStrategy, KafkaSettings, Sasl, SaslMechanism, Secret, Tls, reserved,
+};
 use self::slot::Common;
 use super::{
     Bounds, FeedLimits, Log, LogError, LogRecord, Member, NewRecord, TopicDescription, partition_of,

@@ -179,7 +179,7 @@ pub(super) fn refused(name: &str, hint: &str) -> LogError {
 }
 
 /// Why a property may not be set by name; `None` if it may.
-fn reserved(property: &str) -> Option<&'static str> {
+pub fn reserved(property: &str) -> Option<&'static str> {
     const SETTING: &str = "it has a setting of its own; use that";
     const READING: &str = "where reading starts and what is committed is kept in the destination";
     const MEMORY: &str = "it is derived from the memory budget";

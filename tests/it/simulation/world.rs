@@ -438,6 +438,7 @@ impl Stage {
                 })
                 .collect(),
             unknown_attributes: UnknownAttribute::Stop,
+            images_only: false,
             start: Start::Earliest,
             batch: self.world.limits,
             drain: self.world.drain,
