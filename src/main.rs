@@ -1,3 +1,7 @@
-//! The program: parses, calls the library, turns its answer into an exit code.
+//! The command line of keepstep; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keepstep::app::cli::main()
+}

@@ -29,7 +29,7 @@ const MOST_CONNECTIONS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It is not doing its work yet, or no longer: why.
-    NotReady(&'static str),
+    NotReady(String),
     /// It does its work.
     Ready,
 }
@@ -145,7 +145,7 @@ mod tests {
     async fn it_says_how_the_process_is() {
         let metrics = Metrics::new().unwrap();
         metrics.set_memory_budget(7);
-        let (readiness, watched) = watch::channel(Readiness::NotReady("starting"));
+        let (readiness, watched) = watch::channel(Readiness::NotReady("starting".to_owned()));
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.address().unwrap();
         let mut tasks = tokio::task::JoinSet::new();

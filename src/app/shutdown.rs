@@ -43,6 +43,11 @@ impl Stop {
         *self.asked.borrow() || self.asked.has_changed().is_err()
     }
 
+    /// The same for those who watch a plain flag.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.asked.clone()
+    }
+
     /// Waits until it is asked. Safe to drop and to call again.
     pub async fn asked(&mut self) {
         // An error means that the stopper is gone, which asks as well.

@@ -3,6 +3,8 @@
 //! They go to standard error, as text for people or one JSON object a line; standard output
 //! belongs to the answers of commands. Must never carry a secret or a record's content.
 
+use std::io::IsTerminal as _;
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -13,7 +15,9 @@ use super::settings::process::{LineFormat, TelemetrySettings};
 /// Starts to write log lines. A second call changes nothing.
 pub fn start(settings: TelemetrySettings) {
     let filter = filter(settings.level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     // The only error is that log lines are written already.
     let _ = match settings.format {

@@ -1,10 +1,13 @@
 //! `[log]`: where the notifications are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading};
 use super::secret::SecretReference;
+use crate::log::embedded::Durability;
+use crate::log::kafka::{self, SaslMechanism};
 
 const HEADING: (&str, &str) = (
     "[log]",
@@ -17,20 +20,6 @@ const PROPERTIES: (&str, &str) = (
      and what keepstep sets itself are refused.",
 );
 
-/// Properties that keepstep sets itself, for its promises rest on them.
-const OWN_PROPERTIES: [&str; 10] = [
-    "bootstrap.servers",
-    "metadata.broker.list",
-    "group.id",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "auto.offset.reset",
-    "isolation.level",
-    "enable.partition.eof",
-    "security.protocol",
-    "enable.idempotence",
-];
-
 /// Where the notifications are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSettings {
@@ -42,6 +31,10 @@ pub enum LogSettings {
         directory: PathBuf,
         /// Number of partitions of a topic that is made because it is not there.
         partitions: u32,
+        /// Whether an append survives a power cut.
+        durability: Durability,
+        /// How long records are kept; for ever without it.
+        retention: Option<Duration>,
     },
 }
 
@@ -50,6 +43,8 @@ pub enum LogSettings {
 pub struct KafkaBrokers {
     /// `host:port`, at least one.
     pub brokers: Vec<String>,
+    /// After how much silence a process is taken for dead.
+    pub session_timeout: Duration,
     /// How the connection is secured.
     pub security: Security,
     /// Who logs in, where the security asks for it.
@@ -76,8 +71,8 @@ pub enum Security {
 /// A log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sasl {
-    /// Kafka's name of the mechanism.
-    pub mechanism: &'static str,
+    /// How user and password are sent.
+    pub mechanism: SaslMechanism,
     /// Who.
     pub user: String,
     /// Where the password is.
@@ -101,19 +96,15 @@ pub(super) fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<Lo
         "A Kafka-compatible broker (Apache Kafka, Redpanda, Azure Event Hubs), or a log in a folder \
          of this machine with one consuming process.",
     );
-    let directory = table.path(Field::optional(
-        "dir",
-        "a path",
-        "The folder of the embedded log. Relative paths begin at the settings file.",
-    ));
-    let partitions = table.whole(
-        "partitions",
-        1..=256,
-        4,
-        "For the embedded log: number of partitions of a topic that `produce`, `relay` or `run` \
-         make because it is not there. It never changes afterwards.",
-    );
+    let embedded = read_embedded(&mut table);
     let brokers = read_brokers(&mut table);
+    let session_timeout_s = table.whole(
+        "session_timeout_s",
+        6..=300,
+        30,
+        "For Kafka: after how much silence the group takes this process for dead and gives its \
+         partitions away.",
+    );
     let security = table.choice(
         "security",
         &[
@@ -136,18 +127,50 @@ pub(super) fn read(reading: &mut Reading, found: Option<Found<'_>>) -> Option<Lo
     table.finish();
     let properties = read_properties(reading, properties);
     match kind? {
-        Kind::Embedded => Some(LogSettings::Embedded {
-            directory: directory?,
-            partitions: u32::try_from(partitions).ok()?,
-        }),
+        Kind::Embedded => embedded,
         Kind::Kafka => Some(LogSettings::Kafka(Box::new(KafkaBrokers {
             brokers: brokers?,
+            session_timeout: Duration::from_secs(session_timeout_s),
             security: security?,
             sasl,
             certificate_authorities: ca,
             properties,
         }))),
     }
+}
+
+/// What belongs to `kind = "embedded"`.
+fn read_embedded(table: &mut TableReader<'_, '_>) -> Option<LogSettings> {
+    let directory = table.path(Field::optional(
+        "dir",
+        "a path",
+        "The folder of the embedded log. Relative paths begin at the settings file.",
+    ));
+    let partitions = table.whole(
+        "partitions",
+        1..=256,
+        4,
+        "For the embedded log: number of partitions of a topic that `produce`, `relay` or `run` \
+         make because it is not there. It never changes afterwards.",
+    );
+    let durability = table.choice(
+        "durability",
+        &[("normal", Durability::Normal), ("full", Durability::Full)],
+        Some("normal"),
+        "For the embedded log: with `normal` a power cut may take the last appends; `full` waits \
+         for the disk at every append.",
+    );
+    let retention_hours = table.optional_whole(
+        "retention_hours",
+        1..=876_000,
+        "For the embedded log: how long records are kept. Without it they are kept for ever.",
+    );
+    Some(LogSettings::Embedded {
+        directory: directory?,
+        partitions: u32::try_from(partitions).ok()?,
+        durability: durability?,
+        retention: retention_hours.map(|hours| Duration::from_secs(hours * 3_600)),
+    })
 }
 
 fn read_brokers(table: &mut TableReader<'_, '_>) -> Option<Vec<String>> {
@@ -172,9 +195,9 @@ fn read_sasl(table: &mut TableReader<'_, '_>, security: Option<Security>) -> Opt
     let mechanism = table.choice(
         "sasl_mechanism",
         &[
-            ("PLAIN", "PLAIN"),
-            ("SCRAM-SHA-256", "SCRAM-SHA-256"),
-            ("SCRAM-SHA-512", "SCRAM-SHA-512"),
+            ("PLAIN", SaslMechanism::Plain),
+            ("SCRAM-SHA-256", SaslMechanism::ScramSha256),
+            ("SCRAM-SHA-512", SaslMechanism::ScramSha512),
         ],
         Some("PLAIN"),
         "How to log in to the brokers.",
@@ -183,7 +206,8 @@ fn read_sasl(table: &mut TableReader<'_, '_>, security: Option<Security>) -> Opt
         Field::optional("sasl_user", "a text", "Who logs in (`$ConnectionString` at Event Hubs)."),
         |text| Ok(text.to_owned()),
     );
-    let password = table.secret("sasl_password", "Where the password is.");
+    let password =
+        table.secret("sasl_password", "Where the password is. It is read when the process starts.");
     let wanted = matches!(security?, Security::SaslPlaintext | Security::SaslSsl);
     for key in ["sasl_user", "sasl_password"] {
         if wanted && !table.is_set(key) {
@@ -209,10 +233,16 @@ fn check_kind(table: &mut TableReader<'_, '_>, kind: Option<Kind>) {
         return;
     };
     let foreign: &[&str] = match kind {
-        Kind::Kafka => &["dir", "partitions"],
-        Kind::Embedded => {
-            &["brokers", "security", "ca", "sasl_mechanism", "sasl_user", "sasl_password"]
-        }
+        Kind::Kafka => &["dir", "partitions", "durability", "retention_hours"],
+        Kind::Embedded => &[
+            "brokers",
+            "session_timeout_s",
+            "security",
+            "ca",
+            "sasl_mechanism",
+            "sasl_user",
+            "sasl_password",
+        ],
     };
     let (word, other) = match kind {
         Kind::Kafka => ("kafka", "embedded"),
@@ -238,18 +268,13 @@ fn read_properties(reading: &mut Reading, found: Option<Found<'_>>) -> Vec<(Stri
     let properties = table.named_texts();
     for (name, _) in &properties {
         let secret = ["password", "secret", "key.pem"].iter().any(|part| name.contains(part));
-        let complaint = if secret {
-            Complaint::new(
-                "may hold a secret",
-                "use sasl_password with \"env:NAME\" or \"file:PATH\"",
-            )
-        } else if OWN_PROPERTIES.contains(&name.as_str()) || name.starts_with("sasl.") {
-            Complaint::new(
-                "is set by keepstep itself",
-                "remove it; [log] has a setting where one is needed",
-            )
-        } else {
-            continue;
+        let reserved = kafka::reserved(name);
+        let complaint = match reserved {
+            Some(reason) => Complaint::new("is set by keepstep itself", reason),
+            None if secret => {
+                Complaint::new("may hold a secret", "only sasl_password can be a secret so far")
+            }
+            None => continue,
         };
         table.mistake(name, complaint);
     }

@@ -35,6 +35,8 @@ pub mod reference;
 pub mod secret;
 mod topic_template;
 
+pub use self::topic_template::is_topic_name;
+
 /// Longest settings file, in bytes.
 const LONGEST_FILE: u64 = 4 * 1024 * 1024;
 /// Most profiles of one file.

@@ -127,13 +127,26 @@ impl<'r, 't> TableReader<'r, 't> {
         default: u64,
         doc: &'static str,
     ) -> u64 {
-        let form = format!("a whole number from {} to {}", range.start(), range.end());
+        let form = whole_form(&range);
         let value = self.take(Field::with_default(name, &form, &default.to_string(), doc));
         let Some(value) = value else {
             return default;
         };
         let outcome = whole_of(&value, &range, &form);
         self.settle(name, outcome).unwrap_or(default)
+    }
+
+    /// Reads a whole number in a range that may be left out.
+    pub(super) fn optional_whole(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        doc: &'static str,
+    ) -> Option<u64> {
+        let form = whole_form(&range);
+        let value = self.take(Field::optional(name, &form, doc))?;
+        let outcome = whole_of(&value, &range, &form);
+        self.settle(name, outcome)
     }
 
     /// Reads `true` or `false`.
@@ -328,4 +341,8 @@ impl<'r, 't> TableReader<'r, 't> {
             self.reading.sections.push(self.section);
         }
     }
+}
+
+fn whole_form(range: &RangeInclusive<u64>) -> String {
+    format!("a whole number from {} to {}", range.start(), range.end())
 }

@@ -86,7 +86,7 @@ impl TopicTemplate {
 }
 
 /// Whether Kafka accepts `name`: 1 to 249 letters, digits, dots, underscores and hyphens.
-pub(super) fn is_topic_name(name: &str) -> bool {
+pub fn is_topic_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !name.is_empty()
         && name.len() <= LONGEST_TOPIC

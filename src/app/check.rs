@@ -1,0 +1,266 @@
+//! Tries everything that the settings name, changes nothing, and reports every problem.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::cli::failure::Failure;
+use super::connect::{LogRole, OpenLog, no_topic, open_destination};
+use super::contents::Contents;
+use super::keys::key_fault;
+use super::settings::Settings;
+use super::settings::destination::{DatabaseSettings, DestinationSettings};
+use super::settings::log::LogSettings;
+use super::settings::profile::ProfileSettings;
+use crate::codec::DecoderSettings;
+use crate::destination::{ActivatedEntity, Activation};
+use crate::log::Log;
+use crate::model::mapping::Mapping;
+use crate::model::position::{NextOffset, Topic, TopicPartition};
+use crate::model::profile::Start;
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is well.
+    Fine(String),
+    /// It is not: what is wrong, and what to do.
+    Problem(String, String),
+}
+
+/// What was tried under one heading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The heading.
+    pub heading: String,
+    /// What was tried, in order.
+    pub findings: Vec<Finding>,
+}
+
+impl Section {
+    fn new(heading: String) -> Self {
+        Self { heading, findings: Vec::new() }
+    }
+
+    fn fine(&mut self, what: impl Into<String>) {
+        self.findings.push(Finding::Fine(what.into()));
+    }
+
+    fn problem(&mut self, failure: Failure) {
+        self.findings.push(Finding::Problem(failure.what, failure.hint));
+    }
+}
+
+/// Topics that are fit to be read, with their number of partitions.
+type Topics = BTreeMap<Topic, u32>;
+
+/// Tries everything.
+pub async fn check(settings: &Settings, contents: &Contents) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let (section, log, topics) = check_log(settings, contents).await;
+    sections.push(section);
+    for (profile, mappings) in settings.profiles.iter().zip(&contents.mappings) {
+        let Some(destination) = settings.destinations.get(&profile.destination) else {
+            continue;
+        };
+        let log = log.as_deref();
+        sections.push(check_profile(profile, mappings, destination, log, &topics).await);
+    }
+    for (name, destination) in &settings.destinations {
+        if !settings.profiles.iter().any(|profile| profile.destination == *name) {
+            let database = database_of(destination);
+            let mut section = Section::new(format!("destination {name} ({database})"));
+            section.fine("not tried: no profile writes to it");
+            sections.push(section);
+        }
+    }
+    sections
+}
+
+async fn check_log(
+    settings: &Settings,
+    contents: &Contents,
+) -> (Section, Option<Arc<dyn Log>>, Topics) {
+    let topics: BTreeSet<Topic> =
+        settings.profiles.iter().flat_map(|profile| profile.profile.topics()).collect();
+    let mut fit = Topics::new();
+    let heading = match &settings.log {
+        LogSettings::Kafka(kafka) => format!("log (kafka at {})", kafka.brokers.join(", ")),
+        LogSettings::Embedded { directory, .. } => {
+            format!("log (embedded in {})", directory.display())
+        }
+    };
+    let mut section = Section::new(heading);
+    if let LogSettings::Embedded { directory, partitions, .. } = &settings.log
+        && !directory.is_dir()
+    {
+        // Opening it would make it, and a check changes nothing.
+        section.fine("is not there yet; `keepstep run` and `keepstep produce` make it");
+        for topic in topics {
+            section.fine(format!("topic {topic} will be made with {partitions} partitions"));
+            fit.insert(topic, *partitions);
+        }
+        return (section, None, fit);
+    }
+    let open = match OpenLog::open(&settings.log, LogRole::Appends).await {
+        Ok(open) => open,
+        Err(failure) => {
+            section.problem(failure);
+            return (section, None, fit);
+        }
+    };
+    let log = open.log();
+    for topic in topics {
+        let images_only = images_only(settings, &topic);
+        let decoder = &contents.decoder;
+        match check_topic(&mut section, &open, &topic, images_only, decoder).await {
+            Ok(partitions) => {
+                fit.extend(partitions.map(|partitions| (topic, partitions)));
+            }
+            Err(failure) => {
+                section.problem(failure);
+                section.fine("further topics were not tried");
+                break;
+            }
+        }
+    }
+    (section, Some(log), fit)
+}
+
+/// Whether every profile that reads the topic says that it carries images only.
+fn images_only(settings: &Settings, topic: &Topic) -> bool {
+    let readers =
+        settings.profiles.iter().filter(|profile| profile.profile.topics().contains(topic));
+    readers.clone().count() > 0 && readers.into_iter().all(|profile| profile.profile.images_only)
+}
+
+/// Looks at one topic; `None` if a profile cannot read it.
+async fn check_topic(
+    section: &mut Section,
+    open: &OpenLog,
+    topic: &Topic,
+    images_only: bool,
+    decoder: &Arc<DecoderSettings>,
+) -> Result<Option<u32>, Failure> {
+    let log = open.log();
+    let Some(description) = log.describe(topic).await? else {
+        if let OpenLog::Embedded(_, partitions) = open {
+            section.fine(format!("topic {topic} will be made with {partitions} partitions"));
+            return Ok(Some(*partitions));
+        }
+        section.problem(no_topic(topic));
+        return Ok(None);
+    };
+    let partitions = description.partitions;
+    if description.compacted == Some(true) && !images_only {
+        section.problem(Failure::new(
+            format!("topic {topic} is compacted, which may drop changes that no later one repeats"),
+            "use retention by time or size, or write images_only = true if it carries no patches",
+        ));
+        return Ok(None);
+    }
+    if let Some(fault) = key_fault(log.as_ref(), topic, partitions, decoder).await? {
+        section.problem(Failure::new(
+            format!("topic {topic} has {partitions} partitions, and {fault}"),
+            format!(
+                "`keepstep relay {topic} TARGET` writes a keyed topic; then name TARGET in the profile"
+            ),
+        ));
+        return Ok(None);
+    }
+    let compacted = match description.compacted {
+        Some(true) => ", compacted",
+        Some(false) => ", not compacted",
+        None => ", whether compacted the log does not say",
+    };
+    section.fine(format!("topic {topic}: {partitions} partitions{compacted}"));
+    Ok(Some(partitions))
+}
+
+/// Looks at a profile's destination.
+async fn check_profile(
+    profile: &ProfileSettings,
+    mappings: &[Arc<Mapping>],
+    destination: &DestinationSettings,
+    log: Option<&dyn Log>,
+    topics: &Topics,
+) -> Section {
+    let (id, name) = (&profile.profile.id, &profile.destination);
+    let database = database_of(destination);
+    let mut section = Section::new(format!("profile {id} to {name} ({database})"));
+    let open = match open_destination(destination) {
+        Ok(open) => open,
+        Err(failure) => {
+            section.problem(failure);
+            return section;
+        }
+    };
+    let activation = match activation(profile, mappings, log, topics).await {
+        Ok(activation) => activation,
+        Err(failure) => {
+            section.problem(failure);
+            return section;
+        }
+    };
+    for finding in open.check(&activation).await {
+        match finding.problem {
+            None => section.fine(finding.what),
+            Some(trouble) => section.findings.push(Finding::Problem(
+                format!("{}: {}", finding.what, trouble.code),
+                trouble.hint,
+            )),
+        }
+    }
+    section
+}
+
+/// What the profile will ask of its destination, as far as its topics are fit.
+async fn activation(
+    profile: &ProfileSettings,
+    mappings: &[Arc<Mapping>],
+    log: Option<&dyn Log>,
+    topics: &Topics,
+) -> Result<Activation, Failure> {
+    let mut entities = Vec::new();
+    let mut starts = BTreeMap::new();
+    for (entity, mapping) in profile.profile.entities.iter().zip(mappings) {
+        // A topic that is not fit is a problem already said; its table can be looked at all the same.
+        let partitions = topics.get(&entity.topic).copied();
+        entities.push(ActivatedEntity {
+            mapping: Arc::clone(mapping),
+            topic: entity.topic.clone(),
+            partitions: partitions.unwrap_or(1),
+        });
+        for partition in 0..partitions.unwrap_or(0) {
+            let topic_partition = TopicPartition::new(&entity.topic, partition);
+            let start = start(profile.profile.start, log, &topic_partition).await?;
+            starts.insert(topic_partition, start);
+        }
+    }
+    let starts = starts.into_iter().collect();
+    Ok(Activation { profile: profile.profile.id.clone(), entities, starts })
+}
+
+async fn start(
+    start: Start,
+    log: Option<&dyn Log>,
+    topic_partition: &TopicPartition,
+) -> Result<NextOffset, Failure> {
+    let Some(log) = log else {
+        return Ok(NextOffset::ZERO);
+    };
+    if log.describe(&topic_partition.topic).await?.is_none() {
+        return Ok(NextOffset::ZERO);
+    }
+    Ok(match start {
+        Start::Earliest => log.bounds(topic_partition).await?.start,
+        Start::Latest => log.bounds(topic_partition).await?.end,
+        Start::Time(time_ms) => log.offset_for_time(topic_partition, time_ms).await?,
+    })
+}
+
+fn database_of(destination: &DestinationSettings) -> String {
+    match &destination.database {
+        DatabaseSettings::Postgres { .. } => "postgres".to_owned(),
+        DatabaseSettings::Sqlite { path, .. } => format!("sqlite {}", path.display()),
+    }
+}

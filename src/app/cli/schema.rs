@@ -1,0 +1,85 @@
+//! `keepstep schema`: prints all DDL, for database owners who grant no right to create.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::load;
+use super::output::Output;
+use crate::app::connect::ddl;
+use crate::app::contents::Contents;
+use crate::app::settings::Settings;
+use crate::destination::{ActivatedEntity, Activation};
+use crate::model::mapping::Mapping;
+
+/// Print all DDL that a destination needs, to be run by its owner.
+///
+/// Every statement ends with a semicolon. It asks neither the log nor the database.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Name of the destination in the settings; may be left out if there is only one.
+    destination: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(
+    arguments: SchemaArguments,
+    settings_path: &Path,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let (settings, contents) = load(settings_path)?;
+    let name = choose(&settings, arguments.destination)?;
+    let Some(destination) = settings.destinations.get(&name) else {
+        return Err(unknown(&settings, &name));
+    };
+    let entities = entities(&settings, &contents, &name);
+    let Some(first) = settings.profiles.iter().find(|profile| profile.destination == name) else {
+        let hint = "name it in a [[profile]]";
+        return Err(Failure::usage(format!("no profile writes to {name}"), hint));
+    };
+    // Profiles share the own tables, so one activation of all entities makes everything once.
+    let activation = Activation { profile: first.profile.id.clone(), entities, starts: Vec::new() };
+    output.line(&format!("-- keepstep {}: {name}", env!("CARGO_PKG_VERSION")))?;
+    for statement in ddl(destination, &activation) {
+        output.line(&format!("{};", statement.trim_end().trim_end_matches(';')))?;
+    }
+    Ok(())
+}
+
+fn choose(settings: &Settings, name: Option<String>) -> Result<String, Failure> {
+    if let Some(name) = name {
+        return Ok(name);
+    }
+    let mut names = settings.destinations.keys();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        _ => Err(Failure::usage("which destination?", known(settings))),
+    }
+}
+
+fn unknown(settings: &Settings, name: &str) -> Failure {
+    Failure::usage(format!("there is no destination {name}"), known(settings))
+}
+
+fn known(settings: &Settings) -> String {
+    let names: Vec<&str> = settings.destinations.keys().map(String::as_str).collect();
+    match names.as_slice() {
+        [] => "write a table [destination.NAME] in the settings".to_owned(),
+        names => format!("the settings have {}", names.join(", ")),
+    }
+}
+
+/// Every entity of every profile that writes there.
+fn entities(settings: &Settings, contents: &Contents, name: &str) -> Vec<ActivatedEntity> {
+    let profiles = settings.profiles.iter().zip(&contents.mappings);
+    let there = profiles.filter(|(profile, _)| profile.destination == name);
+    there
+        .flat_map(|(profile, mappings)| profile.profile.entities.iter().zip(mappings))
+        .map(|(entity, mapping)| ActivatedEntity {
+            mapping: std::sync::Arc::<Mapping>::clone(mapping),
+            topic: entity.topic.clone(),
+            partitions: 0,
+        })
+        .collect()
+}
