@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::unreachable,
     clippy::too_many_lines,
+    clippy::cast_possible_truncation,
+    clippy::unused_async,
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
