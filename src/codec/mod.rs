@@ -86,7 +86,8 @@ impl Decoder {
         let mut cursor = JsonCursor::new(bytes)?;
         let start = cursor.mark();
         let mut members = cursor.begin_object()?;
-        let first = cursor.member(&mut members)?.unwrap_or_default();
+        let first = cursor.member(&mut members)?;
+        let first = first.as_deref().unwrap_or_default();
         cursor.rewind(start);
         if first == "__type" || first.starts_with(|first: char| first.is_ascii_uppercase()) {
             decode_context(&mut cursor, &self.settings, &mut self.names)

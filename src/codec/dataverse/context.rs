@@ -1,7 +1,6 @@
 //! The envelope: which message, of which record, and where its content is.
 
-use std::borrow::Cow;
-
+use crate::codec::json::text::Text;
 use uuid::Uuid;
 
 use super::date::operation_created_on;
@@ -21,28 +20,47 @@ const AUTOMATIC_IMAGE: &str = "AsynchronousStepPrimaryName";
 /// What stands for "no entity".
 const NO_ENTITY: &str = "none";
 /// Members of the envelope that are read; each may stand once.
-const MEMBERS: [&str; 10] = [
-    "CorrelationId",
-    "InputParameters",
-    "MessageName",
-    "OperationCreatedOn",
-    "OrganizationId",
-    "OutputParameters",
-    "PostEntityImages",
-    "PreEntityImages",
-    "PrimaryEntityId",
-    "PrimaryEntityName",
-];
+#[derive(Clone, Copy)]
+enum Member {
+    CorrelationId,
+    InputParameters,
+    MessageName,
+    OperationCreatedOn,
+    OrganizationId,
+    OutputParameters,
+    PostEntityImages,
+    PreEntityImages,
+    PrimaryEntityId,
+    PrimaryEntityName,
+}
+
+impl Member {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "CorrelationId" => Self::CorrelationId,
+            "InputParameters" => Self::InputParameters,
+            "MessageName" => Self::MessageName,
+            "OperationCreatedOn" => Self::OperationCreatedOn,
+            "OrganizationId" => Self::OrganizationId,
+            "OutputParameters" => Self::OutputParameters,
+            "PostEntityImages" => Self::PostEntityImages,
+            "PreEntityImages" => Self::PreEntityImages,
+            "PrimaryEntityId" => Self::PrimaryEntityId,
+            "PrimaryEntityName" => Self::PrimaryEntityName,
+            _ => return None,
+        })
+    }
+}
 
 /// What was found so far.
 #[derive(Default)]
 pub(super) struct Context<'a> {
-    /// One bit per member of [`MEMBERS`].
+    /// One bit per [`Member`].
     seen: u16,
     /// The message.
-    pub message: Option<Cow<'a, str>>,
+    pub message: Option<Text<'a>>,
     /// The record's entity, where there is one.
-    pub entity: Option<Cow<'a, str>>,
+    pub entity: Option<Text<'a>>,
     /// The record.
     pub id: Option<Uuid>,
     /// The record, as a create answers it.
@@ -70,12 +88,12 @@ pub(in crate::codec) fn decode_context(
     let mut context = Context::default();
     let mut members = cursor.begin_object()?;
     while let Some(name) = cursor.member(&mut members)? {
-        match MEMBERS.binary_search(&&*name) {
-            Ok(index) => context
-                .member(index, cursor, settings)
-                .map_err(|error| error.in_field(MEMBERS[index]))?,
+        match Member::of(&name) {
+            Some(member) => {
+                context.member(member, cursor, settings).map_err(|error| error.in_field(&name))?
+            }
             // Not needed, or newer than this version: `ParentContext` is the largest of them.
-            Err(_) => cursor.skip()?,
+            None => cursor.skip()?,
         }
     }
     cursor.end()?;
@@ -85,23 +103,24 @@ pub(in crate::codec) fn decode_context(
 impl<'a> Context<'a> {
     fn member(
         &mut self,
-        index: usize,
+        member: Member,
         cursor: &mut JsonCursor<'a>,
         settings: &DecoderSettings,
     ) -> Result<(), DecodeError> {
-        if self.seen & (1 << index) != 0 {
+        let bit = 1 << member as u16;
+        if self.seen & bit != 0 {
             return Err(cursor.error(DecodeCode::Repeated, "the field stands twice"));
         }
-        self.seen |= 1 << index;
-        match MEMBERS[index] {
-            "CorrelationId" => self.correlation_id = guid(cursor)?,
-            "InputParameters" => {
+        self.seen |= bit;
+        match member {
+            Member::CorrelationId => self.correlation_id = guid(cursor)?,
+            Member::InputParameters => {
                 self.parameters.read(cursor, settings.post_image_alias.is_some())?;
             }
-            "MessageName" => self.message = optional_text(cursor)?,
-            "OperationCreatedOn" => self.created_on = created_on(cursor)?,
-            "OrganizationId" => self.organization_id = guid(cursor)?,
-            "OutputParameters" => {
+            Member::MessageName => self.message = optional_text(cursor)?,
+            Member::OperationCreatedOn => self.created_on = created_on(cursor)?,
+            Member::OrganizationId => self.organization_id = guid(cursor)?,
+            Member::OutputParameters => {
                 pairs(cursor, |key, cursor| match &*key {
                     "id" => {
                         self.output_id = guid(cursor)?;
@@ -110,15 +129,17 @@ impl<'a> Context<'a> {
                     _ => cursor.skip(),
                 })?;
             }
-            "PostEntityImages" => {
+            Member::PostEntityImages => {
                 self.post_image = image(cursor, settings.post_image_alias.as_deref())?;
             }
-            "PreEntityImages" => {
+            Member::PreEntityImages => {
                 let image = image(cursor, settings.pre_image_alias.as_deref())?;
                 self.pre_image_version = image.and_then(|image| image.version);
             }
-            "PrimaryEntityId" => self.id = guid(cursor)?,
-            _ => self.entity = optional_text(cursor)?.filter(|name| *name != NO_ENTITY),
+            Member::PrimaryEntityId => self.id = guid(cursor)?,
+            Member::PrimaryEntityName => {
+                self.entity = optional_text(cursor)?.filter(|name| **name != *NO_ENTITY)
+            }
         }
         Ok(())
     }
@@ -145,7 +166,7 @@ fn image<'a>(
         return Ok(None);
     };
     pairs(cursor, |key, cursor| {
-        if key != alias {
+        if *key != *alias {
             return cursor.skip();
         }
         if found.is_some() {

@@ -1,11 +1,10 @@
 //! An entity or a reference to one, as targets and images hold them.
 
-use std::borrow::Cow;
-
+use crate::codec::json::text::Text;
 use compact_str::CompactString;
 use uuid::Uuid;
 
-use super::value::{guid, local_name, optional_text, value};
+use super::value::{guid, optional_text, value};
 use crate::codec::error::{DecodeCode, DecodeError, Name};
 use crate::codec::json::cursor::{JsonCursor, Kind, Mark};
 use crate::codec::limit::{MAX_ATTRIBUTES, checked_name};
@@ -20,7 +19,7 @@ const USUAL_ATTRIBUTES: usize = 24;
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     /// The record's entity.
-    pub logical_name: Option<Cow<'a, str>>,
+    pub logical_name: Option<Text<'a>>,
     /// The record; `None` for the empty GUID of a record that has no id yet.
     pub id: Option<Uuid>,
     /// The row version, of the body or of its `versionnumber` attribute.
@@ -37,8 +36,8 @@ pub(super) fn body<'a>(cursor: &mut JsonCursor<'a>) -> Result<Body<'a>, DecodeEr
     while let Some(member) = cursor.member(&mut members)? {
         match &*member {
             "__type" => {
-                let type_name = cursor.text()?;
-                if !matches!(local_name(&type_name), "Entity" | "EntityReference") {
+                let type_name = cursor.text_to_colon()?;
+                if !matches!(&*type_name, "Entity" | "EntityReference") {
                     return Err(DecodeError::new(
                         DecodeCode::UnknownType,
                         format_args!("a record of type {}", Name(&type_name)),
@@ -61,7 +60,7 @@ impl<'a> Body<'a> {
         let mut attributes = Vec::with_capacity(USUAL_ATTRIBUTES);
         pairs(cursor, |name, cursor| {
             checked_name(&name)?;
-            if name == VERSION_NUMBER {
+            if *name == *VERSION_NUMBER {
                 self.version = digits(cursor)?;
                 return Ok(());
             }
@@ -95,7 +94,7 @@ fn digits(cursor: &mut JsonCursor<'_>) -> Result<Option<Version>, DecodeError> {
 /// any pair.
 pub(super) fn pairs<'a>(
     cursor: &mut JsonCursor<'a>,
-    mut each: impl FnMut(Cow<'a, str>, &mut JsonCursor<'a>) -> Result<(), DecodeError>,
+    mut each: impl FnMut(Text<'a>, &mut JsonCursor<'a>) -> Result<(), DecodeError>,
 ) -> Result<bool, DecodeError> {
     if cursor.null()? {
         return Ok(false);

@@ -3,8 +3,7 @@
 //! They come before the message's name (members are in alphabetical order), so they are read for
 //! every message alike.
 
-use std::borrow::Cow;
-
+use crate::codec::json::text::Text;
 use compact_str::CompactString;
 use uuid::Uuid;
 
@@ -33,14 +32,14 @@ pub(super) struct Reference<'a> {
     /// The record.
     pub id: Uuid,
     /// Its entity.
-    pub entity: Cow<'a, str>,
+    pub entity: Text<'a>,
 }
 
 /// The relationship of an associate message.
 #[derive(Debug)]
 pub(super) struct RelationshipName<'a> {
     /// Its schema name.
-    pub schema_name: Cow<'a, str>,
+    pub schema_name: Text<'a>,
     /// The role of the target: 0 referencing, 1 referenced. Only set where an entity is related
     /// to itself.
     pub target_role: Option<u8>,

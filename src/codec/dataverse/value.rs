@@ -1,7 +1,6 @@
 //! Values of attributes, as the SDK's types look in JSON.
 
-use std::borrow::Cow;
-
+use crate::codec::json::text::Text;
 use compact_str::CompactString;
 use uuid::Uuid;
 
@@ -72,7 +71,7 @@ enum Scalar<'a> {
     Null,
     Boolean(bool),
     Number(&'a str),
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     /// An object or a list, passed over.
     Nested,
 }
@@ -80,9 +79,10 @@ enum Scalar<'a> {
 /// An object in place of a value: whatever of it any known type needs.
 #[derive(Debug, Default)]
 struct Object<'a> {
-    type_name: Option<Cow<'a, str>>,
+    /// `Money` of `Money:http://schemas.microsoft.com/xrm/2011/Contracts`.
+    type_name: Option<Text<'a>>,
     id: Option<Uuid>,
-    logical_name: Option<Cow<'a, str>>,
+    logical_name: Option<Text<'a>>,
     value: Scalar<'a>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Object<'a> {
         let mut members = cursor.begin_object()?;
         while let Some(member) = cursor.member(&mut members)? {
             match &*member {
-                "__type" => object.type_name = Some(cursor.text()?),
+                "__type" => object.type_name = Some(cursor.text_to_colon()?),
                 "Id" => object.id = guid(cursor)?,
                 "LogicalName" => object.logical_name = optional_text(cursor)?,
                 "Value" | "__value" => object.value = scalar(cursor)?,
@@ -104,8 +104,8 @@ impl<'a> Object<'a> {
 
     fn value(self, cursor: &JsonCursor<'_>) -> Result<Value, DecodeError> {
         let wrong = || cursor.error(DecodeCode::WrongType, "the type's value is expected");
-        let full_name = self.type_name.as_deref().unwrap_or_default();
-        match (local_name(full_name), self.value) {
+        let type_name = self.type_name.as_deref().unwrap_or_default();
+        match (type_name, self.value) {
             ("EntityReference", _) => reference(self.id, self.logical_name, cursor),
             ("OptionSetValue" | "Money" | "BooleanManagedProperty", Scalar::Null) => {
                 Ok(Value::Null)
@@ -136,7 +136,7 @@ impl<'a> Object<'a> {
             ("", _) => Err(cursor.error(DecodeCode::UnknownType, "an object without __type")),
             _ => Err(DecodeError::new(
                 DecodeCode::UnknownType,
-                format_args!("a value of type {}", Name(full_name)),
+                format_args!("a value of type {}", Name(type_name)),
             )),
         }
     }
@@ -144,7 +144,7 @@ impl<'a> Object<'a> {
 
 fn reference(
     id: Option<Uuid>,
-    entity: Option<Cow<'_, str>>,
+    entity: Option<Text<'_>>,
     cursor: &JsonCursor<'_>,
 ) -> Result<Value, DecodeError> {
     let Some(id) = id.map(RecordId) else {
@@ -158,11 +158,6 @@ fn reference(
         }
         None => Ok(Value::Guid(id)),
     }
-}
-
-/// `Money` of `Money:http://schemas.microsoft.com/xrm/2011/Contracts`.
-pub(super) fn local_name(type_name: &str) -> &str {
-    type_name.split(':').next().unwrap_or_default()
 }
 
 fn scalar<'a>(cursor: &mut JsonCursor<'a>) -> Result<Scalar<'a>, DecodeError> {
@@ -196,7 +191,7 @@ pub(super) fn guid(cursor: &mut JsonCursor<'_>) -> Result<Option<Uuid>, DecodeEr
 /// Text, or null.
 pub(super) fn optional_text<'a>(
     cursor: &mut JsonCursor<'a>,
-) -> Result<Option<Cow<'a, str>>, DecodeError> {
+) -> Result<Option<Text<'a>>, DecodeError> {
     if cursor.null()? { Ok(None) } else { cursor.text().map(Some) }
 }
 
@@ -290,7 +285,7 @@ mod tests {
         let mut cursor = JsonCursor::new(br#"{"__type":"Point:http://x","X":1}"#).unwrap();
         let error = value(&mut cursor).unwrap_err();
         assert_eq!(error.code, DecodeCode::UnknownType);
-        assert!(error.detail.contains("Point:http://x"), "{error}");
+        assert!(error.detail.contains("`Point`"), "{error}");
         assert_eq!(read(r#"{"Value":1}"#), Err(DecodeCode::UnknownType));
         assert_eq!(typed("AliasedValue", r#""Value":{"a":[1]}"#), Err(DecodeCode::UnknownType));
         assert_eq!(typed("Money", r#""Value":"5""#), Err(DecodeCode::WrongType));

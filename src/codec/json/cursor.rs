@@ -5,8 +5,7 @@
 //! Promises: no recursion, so no input overflows the stack; nesting is bounded; a part that is
 //! skipped is still checked for well-formedness, except that surrogates need not pair there.
 
-use std::borrow::Cow;
-
+use super::text::Text;
 use crate::codec::error::{DecodeCode, DecodeError};
 use crate::codec::framing::BYTE_ORDER_MARK;
 use crate::codec::limit::MAX_DEPTH;
@@ -169,7 +168,7 @@ impl<'a> JsonCursor<'a> {
     pub(in crate::codec) fn member(
         &mut self,
         first: &mut First,
-    ) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    ) -> Result<Option<Text<'a>>, DecodeError> {
         if !self.next(first, b'}', "a comma or the object's end is expected")? {
             return Ok(None);
         }
@@ -361,14 +360,14 @@ mod tests {
     fn members_and_elements_are_handed_out_in_order() {
         let mut cursor = JsonCursor::new(br#" { "a" : [ 1 , -2.50e+3 ] , "b":{} } "#).unwrap();
         let mut members = cursor.begin_object().unwrap();
-        assert_eq!(cursor.member(&mut members).unwrap().unwrap(), "a");
+        assert_eq!(&*cursor.member(&mut members).unwrap().unwrap(), "a");
         let mut elements = cursor.begin_array().unwrap();
         assert!(cursor.element(&mut elements).unwrap());
         assert_eq!(cursor.number().unwrap(), "1");
         assert!(cursor.element(&mut elements).unwrap());
         assert_eq!(cursor.number().unwrap(), "-2.50e+3");
         assert!(!cursor.element(&mut elements).unwrap());
-        assert_eq!(cursor.member(&mut members).unwrap().unwrap(), "b");
+        assert_eq!(&*cursor.member(&mut members).unwrap().unwrap(), "b");
         let mut inner = cursor.begin_object().unwrap();
         assert!(cursor.member(&mut inner).unwrap().is_none());
         assert!(cursor.member(&mut members).unwrap().is_none());

@@ -3,8 +3,7 @@
 //! Strict where a slip would change the meaning: a member that the shape does not have, one that
 //! stands twice and one that is missing are refused by name.
 
-use std::borrow::Cow;
-
+use super::text::Text;
 use compact_str::CompactString;
 use uuid::Uuid;
 
@@ -41,7 +40,7 @@ const MEMBERS: [&str; 13] = [
 struct Found<'a> {
     /// One bit per member of [`MEMBERS`].
     seen: u16,
-    entity: Option<Cow<'a, str>>,
+    entity: Option<Text<'a>>,
     record_id: Option<Uuid>,
     operation: Option<Operation>,
     image: Option<Image>,

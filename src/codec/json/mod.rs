@@ -6,6 +6,6 @@ pub(super) mod cursor;
 pub(super) mod decode;
 pub(super) mod encode;
 pub(super) mod number;
-mod text;
+pub(super) mod text;
 mod value;
 pub(super) mod write;

@@ -1,39 +1,108 @@
 //! Texts of JSON: escapes become characters, and half a surrogate pair is refused, for it stands
 //! for no character and would have to be changed to be stored.
 
-use std::borrow::Cow;
+use std::ops::Deref;
+
+use compact_str::CompactString;
 
 use super::cursor::JsonCursor;
 use crate::codec::error::{DecodeCode, DecodeError};
 
+/// A text: as it stands in the JSON if it has no escapes. A short one takes no allocation.
+#[derive(Clone, Debug)]
+pub(in crate::codec) enum Text<'a> {
+    /// A part of the JSON.
+    Plain(&'a str),
+    /// With its escapes replaced.
+    Unescaped(CompactString),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Unescaped(text) => text,
+        }
+    }
+}
+
+impl From<Text<'_>> for CompactString {
+    #[inline]
+    fn from(text: Text<'_>) -> Self {
+        match text {
+            Text::Plain(text) => Self::new(text),
+            Text::Unescaped(text) => text,
+        }
+    }
+}
+
 impl<'a> JsonCursor<'a> {
     /// Text, without its escapes.
-    pub(in crate::codec) fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        if self.skip_space() != Some(b'"') {
-            return Err(self.error(DecodeCode::WrongType, "text is expected"));
-        }
-        let start = self.at + 1;
-        self.at = start;
+    #[inline]
+    pub(in crate::codec) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
+        let start = self.open_text()?;
         self.plain_text();
         if self.byte() == Some(b'"') {
             let text = &self.text[start..self.at];
             self.at += 1;
-            return Ok(Cow::Borrowed(text));
+            return Ok(Text::Plain(text));
         }
-        self.escaped_text(start).map(Cow::Owned)
+        self.escaped_text(start).map(Text::Unescaped)
+    }
+
+    /// The part of a text in front of its first colon; what follows is passed over. Names of types
+    /// have the same long namespace behind the colon, each time with escapes.
+    pub(in crate::codec) fn text_to_colon(&mut self) -> Result<Text<'a>, DecodeError> {
+        let start = self.open_text()?;
+        let rest = &self.text.as_bytes()[start..];
+        let stop = rest.iter().position(|byte| matches!(byte, b':' | b'"' | b'\\' | 0..0x20));
+        if let Some(length) = stop
+            && rest[length] == b':'
+        {
+            let text = &self.text[start..start + length];
+            self.at = start + length;
+            self.skip_open_text()?;
+            return Ok(Text::Plain(text));
+        }
+        self.at = start - 1;
+        match self.text()? {
+            Text::Plain(text) => Ok(Text::Plain(before_colon(text))),
+            Text::Unescaped(text) => Ok(Text::Unescaped(before_colon(&text).into())),
+        }
+    }
+
+    /// Passes the quotation mark of a text and says where its content begins.
+    #[inline]
+    fn open_text(&mut self) -> Result<usize, DecodeError> {
+        if self.skip_space() != Some(b'"') {
+            return Err(self.error(DecodeCode::WrongType, "text is expected"));
+        }
+        self.at += 1;
+        Ok(self.at)
     }
 
     /// Passes over the part of a text that needs no look.
     #[inline]
     fn plain_text(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
-        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        self.at += plain.unwrap_or(rest.len());
+        let (words, _) = rest.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate() {
+            let marks = special_bytes(u64::from_le_bytes(*word));
+            if marks != 0 {
+                self.at += 8 * at + (marks.trailing_zeros() / 8) as usize;
+                return;
+            }
+        }
+        let tail = &rest[8 * words.len()..];
+        let plain = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        self.at += 8 * words.len() + plain.unwrap_or(tail.len());
     }
 
-    fn escaped_text(&mut self, start: usize) -> Result<String, DecodeError> {
-        let mut text = String::with_capacity(self.at - start + 32);
-        text.push_str(&self.text[start..self.at]);
+    fn escaped_text(&mut self, start: usize) -> Result<CompactString, DecodeError> {
+        let mut text = CompactString::new(&self.text[start..self.at]);
         loop {
             match self.byte() {
                 Some(b'"') => {
@@ -106,6 +175,11 @@ impl<'a> JsonCursor<'a> {
     /// Passes over a text.
     pub(super) fn skip_text(&mut self) -> Result<(), DecodeError> {
         self.at += 1;
+        self.skip_open_text()
+    }
+
+    /// Passes over what is left of a text.
+    fn skip_open_text(&mut self) -> Result<(), DecodeError> {
         loop {
             self.plain_text();
             match self.byte() {
@@ -129,6 +203,21 @@ impl<'a> JsonCursor<'a> {
     }
 }
 
+fn before_colon(text: &str) -> &str {
+    text.split(':').next().unwrap_or_default()
+}
+
+/// The highest bit of each byte that is a quotation mark, a backslash or a control character. Bits
+/// above the lowest that is set may be wrong: a borrow can run into them.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let below = |limit: u64, word: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let equals = |byte: u8| below(1, word ^ (ONES * u64::from(byte)));
+    below(0x20, word) | equals(b'"') | equals(b'\\')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -137,7 +226,7 @@ mod tests {
 
     fn text(json: &str) -> Result<String, DecodeCode> {
         let mut cursor = JsonCursor::new(json.as_bytes()).unwrap();
-        let text = cursor.text().map(Cow::into_owned);
+        let text = cursor.text().map(|text| text.to_string());
         text.and_then(|text| cursor.end().map(|()| text)).map_err(|error| error.code)
     }
 
@@ -183,7 +272,34 @@ mod tests {
         assert_eq!(JsonCursor::new(b"\"\xff\"").unwrap_err().code, DecodeCode::InvalidText);
     }
 
+    #[test]
+    fn a_type_is_known_by_what_stands_before_the_colon() {
+        for (json, expected) in [
+            (r#""Money:http:\/\/x""#, "Money"),
+            (r#""Money""#, "Money"),
+            (r#""Mon\u0065y:http:\/\/x""#, "Money"),
+            (r#""Mon\u0065y""#, "Money"),
+            (r#"":x""#, ""),
+        ] {
+            let mut cursor = JsonCursor::new(json.as_bytes()).unwrap();
+            assert_eq!(&*cursor.text_to_colon().unwrap(), expected, "{json}");
+            cursor.end().unwrap();
+        }
+        for json in [r#""Money:http:\x""#, r#""Money:"#, r#""Money"#, "\"Money:\n\""] {
+            let mut cursor = JsonCursor::new(json.as_bytes()).unwrap();
+            assert!(cursor.text_to_colon().is_err(), "{json}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn special_bytes_are_found_wherever_they_are(bytes in any::<[u8; 8]>()) {
+            let first = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let marks = special_bytes(u64::from_le_bytes(bytes));
+            let found = (marks != 0).then_some((marks.trailing_zeros() / 8) as usize);
+            prop_assert_eq!(found, first);
+        }
+
         #[test]
         fn every_text_is_read_as_it_was(content in any::<String>()) {
             prop_assert_eq!(text(&serde_json::to_string(&content).unwrap()).unwrap(), content);

@@ -230,10 +230,7 @@ fn unknown_messages_and_types_are_refused_by_name() {
     let point = r#"{"key":"place","value":{"__type":"Point:http:\/\/x","X":"secret"}}"#;
     let error = decode(update(point).as_bytes()).unwrap_err();
     assert_eq!(error.code, DecodeCode::UnknownType);
-    assert!(
-        error.detail.contains("`place`") && error.detail.contains("`Point:http://x`"),
-        "{error}"
-    );
+    assert!(error.detail.contains("`place`") && error.detail.contains("`Point`"), "{error}");
     assert!(!error.detail.contains("secret"), "{error}");
 }
 

@@ -203,6 +203,24 @@ fn markers_of_version_1() {
     }
 }
 
+#[test]
+fn no_cut_of_a_sample_is_a_notification() {
+    for name in [
+        "change_every_type.avro",
+        "change_every_type.json",
+        "change_delete.avro",
+        "change_delete.json",
+        "change_referenced.avro",
+        "snapshot_marker.avro",
+        "snapshot_marker.json",
+    ] {
+        let bytes = sample(name);
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_err(), "{name} cut to {length} bytes");
+        }
+    }
+}
+
 /// All four in single-object framing: the fingerprint in front is that of today's schema file, and
 /// the general library reads what follows.
 #[test]
