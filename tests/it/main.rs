@@ -21,6 +21,7 @@ mod documents;
 mod embedded_log;
 mod fuzz_corpus;
 mod house;
+mod kafka_mock;
 mod log_conformance;
 mod pipeline;
 mod settings;
