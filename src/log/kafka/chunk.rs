@@ -156,9 +156,96 @@ fn read_headers<H: Headers>(headers: &H) -> Vec<(CompactString, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::message::Header;
+    use rdkafka::Timestamp;
+    use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
 
     use super::*;
+
+    fn message(offset: i64, key: Option<&str>, payload: Option<&[u8]>) -> OwnedMessage {
+        OwnedMessage::new(
+            payload.map(<[u8]>::to_vec),
+            key.map(|key| key.as_bytes().to_vec()),
+            "topic".to_owned(),
+            Timestamp::CreateTime(1_000 + offset),
+            0,
+            offset,
+            None,
+        )
+    }
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        let mut builder = ChunkBuilder::new(BYTES);
+        builder.push(&message(5, Some("k"), Some(b"payload")));
+        builder.push(&message(7, None, None));
+        builder.push(&message(8, Some(""), Some(b"")));
+        let header = |key, value| Header { key, value };
+        let headers = OwnedHeaders::new()
+            .insert(header("a", Some("1")))
+            .insert(header("a", Some("2")))
+            .insert(header("none", None));
+        let time = Timestamp::NotAvailable;
+        let topic = "topic".to_owned();
+        builder.push(&OwnedMessage::new(None, None, topic, time, 0, 9, Some(headers)));
+        let records = builder.take().unwrap().records;
+        assert_eq!(records.iter().map(|it| it.offset.0).collect::<Vec<_>>(), [5, 7, 8, 9]);
+        assert_eq!(records[0].timestamp_ms, 1_005);
+        assert_eq!(records[0].key.as_deref(), Some(b"k".as_slice()));
+        assert_eq!(records[0].payload.as_deref(), Some(b"payload".as_slice()));
+        assert_eq!((&records[1].key, &records[1].payload), (&None, &None));
+        assert_eq!(records[2].payload.as_deref(), Some(b"".as_slice()));
+        let named = |name: &str, value: &'static [u8]| (name.into(), Bytes::from_static(value));
+        assert_eq!(records[3].headers, [named("a", b"1"), named("a", b"2"), named("none", b"")]);
+        assert!(builder.take().is_none());
+    }
+
+    #[test]
+    fn the_record_over_the_limit_moves_to_the_next_chunk() {
+        let mut builder = ChunkBuilder::new(100);
+        builder.push(&message(0, None, Some(&[1; 60])));
+        assert!(builder.overflow().is_none() && !builder.is_full());
+        builder.push(&message(1, Some("key"), Some(&[2; 50])));
+        let moved = builder.overflow().unwrap();
+        assert_eq!((moved.offset, moved.size_bytes()), (Offset(1), 53));
+        assert_eq!(moved.payload.unwrap(), [2; 50].as_slice());
+        assert_eq!(builder.bytes(), 60);
+        let records = builder.take().unwrap().records;
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].payload.as_deref(), Some([1; 60].as_slice()));
+    }
+
+    #[test]
+    fn a_record_larger_than_the_limit_is_a_chunk_of_its_own() {
+        let mut builder = ChunkBuilder::new(100);
+        builder.push(&message(0, None, Some(&[1; 1_000])));
+        assert!(builder.is_full() && builder.overflow().is_none());
+        assert_eq!(builder.take().unwrap().records[0].size_bytes(), 1_000);
+    }
+
+    #[test]
+    fn a_chunk_has_512_records_at_most() {
+        let mut builder = ChunkBuilder::new(BYTES);
+        for offset in 0..512 {
+            assert!(!builder.is_full());
+            builder.push(&message(offset, None, None));
+        }
+        assert!(builder.is_full());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_chunk_is_not_much_larger_than_its_records() {
+        let mut builder = ChunkBuilder::new(BYTES);
+        for offset in 0..500 {
+            builder.push(&message(offset, None, Some(&[0; 400])));
+        }
+        builder.take().unwrap();
+        builder.push(&message(500, None, Some(&[0; 400])));
+        let held = builder.arena.capacity();
+        assert!(held > 100_000, "the next arena is made for a chunk like the last: {held}");
+        builder.take().unwrap();
+        builder.push(&message(501, None, Some(&[0; 400])));
+        assert!(builder.arena.capacity() < 1_000, "and shrinks with them");
+    }
 
     struct Broken;
 

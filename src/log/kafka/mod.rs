@@ -29,7 +29,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
@@ -39,6 +38,7 @@ use self::appender::Appender;
 use self::group_context::GroupContext;
 use self::group_thread::GroupThread;
 use self::member::{KafkaMember, Wishes};
+use self::observer::Observer;
 use self::reader::Reader;
 pub use self::settings::{
     AssignmentStrategy, KafkaSettings, Sasl, SaslMechanism, Secret, Tls, reserved,
@@ -124,8 +124,9 @@ impl KafkaLog {
     async fn is_compacted(&self, topic: &Topic) -> Option<bool> {
         let config = properties::reader(&self.settings).ok()?;
         let timeout = self.settings.config_timeout;
+        let observer = Observer::new("admin", config.get("debug").is_some());
         let admin = tokio::task::spawn_blocking(move || {
-            config.create::<AdminClient<DefaultClientContext>>()
+            config.create_with_context::<Observer, AdminClient<Observer>>(observer)
         });
         let admin = admin.await.ok()?.ok()?;
         let options = AdminOptions::new().request_timeout(Some(timeout));

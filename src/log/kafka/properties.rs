@@ -126,6 +126,8 @@ pub(super) fn member(
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", settings.assignment.name())
         .set("session.timeout.ms", settings.session_timeout.as_millis().to_string())
+        // The thread of a member always polls; librdkafka only wants it to be the longer one.
+        .set("max.poll.interval.ms", poll_interval_ms(settings).to_string())
         .set("heartbeat.interval.ms", heartbeat_ms(settings).to_string())
         // Nothing may be skipped in silence: a place that is gone is an error of its feed.
         .set("auto.offset.reset", "error")
@@ -192,6 +194,10 @@ fn reading(settings: &KafkaSettings) -> ClientConfig {
         // A damaged batch must not be taken for a good one.
         .set("check.crcs", "true");
     config
+}
+
+fn poll_interval_ms(settings: &KafkaSettings) -> u128 {
+    settings.session_timeout.as_millis().max(300_000)
 }
 
 fn heartbeat_ms(settings: &KafkaSettings) -> u128 {

@@ -268,3 +268,40 @@ impl SlotState {
         self.builder.take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::position::Topic;
+
+    fn slots() -> (Arc<Slot>, Arc<Slot>) {
+        let limits = FeedLimits { bytes: 4 * 1024 * 1024 };
+        let common = Arc::new(Common::new(std::thread::current(), limits));
+        let slot =
+            |partition| Slot::new(TopicPartition::new(&Topic::new("topic"), partition), &common);
+        (slot(0), slot(1))
+    }
+
+    #[test]
+    fn a_partition_is_neglected_when_the_others_took_a_quarter_of_the_limits() {
+        let (idle, busy) = slots();
+        busy.count(3 * 1024 * 1024);
+        assert!(!idle.is_neglected(), "nothing waits");
+        idle.on_arrival();
+        busy.count(1024 * 1024 - 1);
+        assert!(!idle.is_neglected(), "not much since it came");
+        busy.count(1);
+        assert!(idle.is_neglected());
+    }
+
+    #[test]
+    fn one_that_is_no_longer_ours_has_ended_for_good() {
+        let (slot, _) = slots();
+        assert!(matches!(slot.look(), Ok(Look::Ended)));
+        slot.end();
+        assert!(matches!(slot.look(), Ok(Look::Ended)));
+        let mut answered = slot.ask_to_start(NextOffset(3));
+        assert!(answered.try_recv().is_err(), "nobody will start it");
+        assert!(slot.lock().start.is_none());
+    }
+}

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use keepstep::model::position::Topic;
-use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer};
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 /// A cluster of three brokers. Clones share it.
 #[derive(Clone)]
@@ -49,5 +50,19 @@ impl Cluster {
         let count = i32::try_from(partitions).unwrap();
         self.controls().create_topic(topic.as_str(), count, 1).unwrap();
         topic
+    }
+
+    /// The offset that a topic's group of the same name has for partition 0.
+    pub fn committed(&self, topic: &Topic) -> i64 {
+        let mut config = ClientConfig::new();
+        let consumer: BaseConsumer = config
+            .set("bootstrap.servers", self.controls().bootstrap_servers())
+            .set("group.id", topic.as_str())
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic.as_str(), 0);
+        let committed = consumer.committed_offsets(list, Duration::from_secs(20)).unwrap();
+        committed.elements()[0].offset().to_raw().unwrap()
     }
 }

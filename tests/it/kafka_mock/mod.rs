@@ -3,3 +3,5 @@
 
 mod cluster;
 mod conformance;
+mod faults;
+mod reading;
