@@ -5,6 +5,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use super::observer::Reason;
 use crate::log::LogError;
 
 /// Whether trying again can help, and what to do next. A code that is not known is tried again:
@@ -144,6 +145,12 @@ pub(super) fn ends_member(code: Code) -> bool {
 pub(super) fn of_code(what: impl Into<String>, code: Code) -> LogError {
     let (retry, hint) = classify(code);
     LogError { retry, what: what.into(), code: format!("{code:?}"), hint: hint.to_owned() }
+}
+
+/// An error by the reason why nothing is answered.
+pub(super) fn of_reason(what: impl Into<String>, reason: Reason) -> LogError {
+    let error = of_code(what, reason.code);
+    LogError { retry: error.retry || !reason.sure, ..error }
 }
 
 /// An error of librdkafka.

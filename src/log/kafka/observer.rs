@@ -25,25 +25,36 @@ const REPEAT: Duration = Duration::from_mins(1);
 pub(super) struct Observer {
     /// Which client, for the log lines.
     client: String,
-    /// The last global error of interest and when it was seen and told.
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Seen>,
     /// Topics that were made anew.
     made_anew: Mutex<BTreeSet<Topic>>,
     /// Whether the operator wants librdkafka's debug lines.
     debug: bool,
 }
 
+/// Why nothing is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) code: RDKafkaErrorCode,
+    /// Whether somebody has to mend it. A TLS connection that breaks off may also be a broker that
+    /// is just going down.
+    pub(super) sure: bool,
+}
+
+/// The global errors so far.
+#[derive(Default)]
 struct Seen {
-    code: RDKafkaErrorCode,
-    at: Instant,
-    told_at: Instant,
+    /// Why nothing is answered, since it was last answered.
+    reason: Option<Reason>,
+    /// The error told last, and when.
+    told: Option<(RDKafkaErrorCode, Instant)>,
 }
 
 impl Observer {
     /// Listens under the name of `client`; `debug` lets librdkafka's debug lines through.
     pub(super) fn new(client: impl Into<String>, debug: bool) -> Self {
         let made_anew = Mutex::new(BTreeSet::new());
-        Self { client: client.into(), seen: Mutex::new(None), made_anew, debug }
+        Self { client: client.into(), seen: Mutex::default(), made_anew, debug }
     }
 
     /// A topic that was made anew since it was last asked for.
@@ -51,33 +62,33 @@ impl Observer {
         self.made_anew.lock().unwrap_or_else(PoisonError::into_inner).pop_first()
     }
 
-    /// The global error since `start` that explains why a call timed out, if there is one.
-    pub(super) fn reason_since(&self, start: Instant) -> Option<RDKafkaErrorCode> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref()
-            .filter(|seen| seen.at >= start && failure::explains_time_outs(seen.code))
-            .map(|seen| seen.code)
+    /// Why nothing is answered, if it is something to be mended: librdkafka tells it when it first
+    /// sees it, and afterwards only that no broker is there.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).reason
+    }
+
+    /// Something was answered: what was wrong is mended.
+    pub(super) fn answered(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).reason = None;
     }
 
     /// Keeps the error; says whether it is worth a line.
-    fn keep(&self, code: RDKafkaErrorCode, now: Instant) -> bool {
+    fn keep(&self, code: RDKafkaErrorCode, text: &str, now: Instant) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // "No broker answers" follows from a refused login; the login is what counts.
-        if let Some(last) = seen.as_mut()
-            && failure::explains_time_outs(last.code)
-            && !failure::explains_time_outs(code)
-            && now.duration_since(last.at) < REPEAT
-        {
+        if failure::explains_time_outs(code) {
+            let sure = code != RDKafkaErrorCode::SSL || !text.contains("Disconnected");
+            seen.reason = Some(Reason { code, sure });
+        } else if seen.reason.is_some() {
+            // It follows from the reason, which was told.
             return false;
         }
-        let told_at = match seen.as_ref() {
-            Some(last) if last.code == code && now.duration_since(last.told_at) < REPEAT => {
-                last.told_at
-            }
-            _ => now,
-        };
-        *seen = Some(Seen { code, at: now, told_at });
-        told_at == now
+        let again =
+            seen.told.is_some_and(|(told, at)| told == code && now.duration_since(at) < REPEAT);
+        if !again {
+            seen.told = Some((code, now));
+        }
+        !again
     }
 }
 
@@ -98,9 +109,9 @@ impl ClientContext for Observer {
         }
     }
 
-    fn error(&self, error: KafkaError, _reason: &str) {
+    fn error(&self, error: KafkaError, text: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
-        if !self.keep(code, Instant::now()) {
+        if !self.keep(code, text, Instant::now()) {
             return;
         }
         let (_, hint) = failure::classify(code);
@@ -187,20 +198,38 @@ mod tests {
     #[test]
     fn a_refused_login_outlasts_the_outage_that_follows_from_it() {
         let observer = Observer::new("test", false);
-        let start = Instant::now();
-        assert!(observer.keep(RDKafkaErrorCode::Authentication, start));
-        assert!(!observer.keep(RDKafkaErrorCode::AllBrokersDown, start));
-        assert_eq!(observer.reason_since(start), Some(RDKafkaErrorCode::Authentication));
-        assert_eq!(observer.reason_since(start + Duration::from_secs(1)), None);
+        let now = Instant::now();
+        assert!(observer.keep(RDKafkaErrorCode::Authentication, "", now));
+        assert!(!observer.keep(RDKafkaErrorCode::AllBrokersDown, "", now));
+        let code = RDKafkaErrorCode::Authentication;
+        assert_eq!(observer.reason(), Some(Reason { code, sure: true }));
+        observer.answered();
+        assert_eq!(observer.reason(), None);
+        assert!(observer.keep(RDKafkaErrorCode::AllBrokersDown, "", now));
+    }
+
+    #[test]
+    fn a_broken_off_handshake_may_be_an_outage_but_a_refused_certificate_is_none() {
+        let observer = Observer::new("test", false);
+        for (text, sure) in [
+            (
+                "SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?",
+                false,
+            ),
+            ("SSL handshake failed: certificate verify failed: broker certificate", true),
+        ] {
+            observer.keep(RDKafkaErrorCode::SSL, text, Instant::now());
+            assert_eq!(observer.reason().map(|reason| reason.sure), Some(sure), "{text}");
+        }
     }
 
     #[test]
     fn an_outage_is_told_once_a_minute_and_explains_nothing() {
         let observer = Observer::new("test", false);
         let start = Instant::now();
-        assert!(observer.keep(RDKafkaErrorCode::AllBrokersDown, start));
-        assert!(!observer.keep(RDKafkaErrorCode::AllBrokersDown, start + REPEAT / 2));
-        assert!(observer.keep(RDKafkaErrorCode::AllBrokersDown, start + REPEAT));
-        assert_eq!(observer.reason_since(start), None);
+        assert!(observer.keep(RDKafkaErrorCode::AllBrokersDown, "", start));
+        assert!(!observer.keep(RDKafkaErrorCode::AllBrokersDown, "", start + REPEAT / 2));
+        assert!(observer.keep(RDKafkaErrorCode::AllBrokersDown, "", start + REPEAT));
+        assert_eq!(observer.reason(), None);
     }
 }

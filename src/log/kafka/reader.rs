@@ -101,9 +101,12 @@ impl Reader {
                 question(&consumer, left.min(SLICE))
             });
             let error = match asked.await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => match self.consumer.context().0.reason_since(start) {
-                    Some(reason) => failure::of_code(&*what, reason),
+                Ok(Ok(answer)) => {
+                    self.consumer.context().0.answered();
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => match self.consumer.context().0.reason() {
+                    Some(reason) => failure::of_reason(&*what, reason),
                     None => failure::of(&*what, &error),
                 },
                 Err(_) => failure::of_code(&*what, RDKafkaErrorCode::Fail),
@@ -195,6 +198,7 @@ fn read(consumer: &BaseConsumer<ReaderContext>, mut waiting: Vec<Request>) {
                 if let Some(index) = mine {
                     let request = waiting.swap_remove(index);
                     // Behind the end librdkafka starts over at the beginning.
+                    consumer.context().0.answered();
                     let found = record.offset() >= request.offset.0;
                     let record = found.then(|| chunk::single(&record)).flatten();
                     drop(request.answer.send(Ok(record)));
@@ -211,23 +215,28 @@ fn read(consumer: &BaseConsumer<ReaderContext>, mut waiting: Vec<Request>) {
             Some(Err(error)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
                 if !failure::classify(code).0 {
-                    give_up(&mut waiting, code);
+                    give_up(&mut waiting, |what| failure::of_code(what, code));
                 }
             }
             None => {}
         }
-        if let Some(code) = consumer.context().0.reason_since(start) {
-            give_up(&mut waiting, code);
-        } else if Instant::now() >= until {
-            give_up(&mut waiting, RDKafkaErrorCode::OperationTimedOut);
+        // What was wrong may be mended meanwhile; a slice is enough to see that.
+        let reason = consumer.context().0.reason();
+        let hopeless = reason.is_some_and(|reason| reason.sure) && start.elapsed() >= SLICE;
+        if hopeless || Instant::now() >= until {
+            let code = RDKafkaErrorCode::OperationTimedOut;
+            give_up(&mut waiting, |what| match reason {
+                Some(reason) => failure::of_reason(what, reason),
+                None => failure::of_code(what, code),
+            });
         }
     }
     drop(consumer.unassign());
 }
 
-fn give_up(waiting: &mut Vec<Request>, code: RDKafkaErrorCode) {
+fn give_up(waiting: &mut Vec<Request>, error: impl Fn(String) -> LogError) {
     for request in waiting.drain(..) {
         let what = format!("cannot read {} at {}", request.topic_partition, request.offset);
-        drop(request.answer.send(Err(failure::of_code(what, code))));
+        drop(request.answer.send(Err(error(what))));
     }
 }

@@ -19,7 +19,8 @@ pub struct Told {
 impl Told {
     /// Joins a group of the topic's name.
     pub async fn join(log: &dyn Log, topic: &Topic, limits: FeedLimits) -> Self {
-        let mut member = log.join(topic.as_str(), &[topic.clone()], limits).await.unwrap();
+        let mut member =
+            log.join(topic.as_str(), std::slice::from_ref(topic), limits).await.unwrap();
         let (tell, events) = mpsc::channel(64);
         let polling = JoinSet::from_iter([async move {
             while let Some(event) = member.next().await.transpose() {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use keepstep::log::Log;
 use keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use keepstep::model::position::{Topic, TopicPartition};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -84,6 +85,8 @@ impl Broker {
             new = new.set(name, value);
         }
         admin.create_topics([&new], &options).await.unwrap()[0].as_ref().unwrap();
+        // The controller answers; the broker hears of it a moment later.
+        while self.log().describe(topic).await.unwrap().is_none() {}
     }
 
     /// Deletes a topic and waits until the broker has forgotten it.
