@@ -1,8 +1,10 @@
 //! The embedded log: the contract of every log, and what is its own.
 
+mod file;
 mod groups;
 mod in_memory;
 mod on_disk;
+mod processes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,17 +1,24 @@
-//! One consuming process at a time.
+//! One consuming process at a time, and one opening process at a time.
 //!
-//! A lock of the operating system on a file beside the log: it goes with the process, however that
-//! ends, so no stale lock is ever left. The file itself stays and holds the last owner's number.
+//! Locks of the operating system on files beside the log: they go with the process, however that
+//! ends, so no stale lock is ever left. The files stay; that of the consumer holds its number.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::log::LogError;
 use crate::log::embedded::limits::refusal;
 
-/// Name of the file.
-pub(super) const LOCK_FILE: &str = "consumer.lock";
+/// Held by the consuming process.
+const CONSUMER_FILE: &str = "consumer.lock";
+/// Held while a process opens the log.
+const OPENING_FILE: &str = "opening.lock";
+/// Longest wait for others that open the log.
+const LONGEST_OPENING: Duration = Duration::from_secs(10);
+/// Pause between looks at whether they are done.
+const OPENING_PAUSE: Duration = Duration::from_millis(10);
 
 /// Held as long as it lives.
 #[derive(Debug)]
@@ -25,15 +32,9 @@ impl ConsumerLock {
     /// # Errors
     /// If another process has it, or the file cannot be made.
     pub(super) fn take(folder: &Path) -> Result<Self, LogError> {
-        let path = folder.join(LOCK_FILE);
+        let path = folder.join(CONSUMER_FILE);
         let what = || format!("opening the log in {} for consuming", folder.display());
-        let cannot = |error: std::io::Error| {
-            let hint = format!("This process needs the right to write {}", path.display());
-            refusal(what(), &format!("{:?}", error.kind()), hint)
-        };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(cannot)?;
+        let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {
                 // Only a help for whoever is refused: the lock holds without it.
@@ -52,9 +53,49 @@ impl ConsumerLock {
                 );
                 Err(refusal(what(), "LOG_IN_USE", hint))
             }
-            Err(TryLockError::Error(error)) => Err(cannot(error)),
+            Err(TryLockError::Error(error)) => Err(cannot(&path, &error)),
         }
     }
+}
+
+/// Waits until no other process is opening the log in `folder`; holds others back while the answer
+/// lives. Blocks.
+///
+/// # Errors
+/// If that takes longer than any opening should, or the file cannot be made.
+pub(super) fn wait_for_turn(folder: &Path) -> Result<File, LogError> {
+    let path = folder.join(OPENING_FILE);
+    let file = open(&path)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LONGEST_OPENING => {
+                #[expect(clippy::disallowed_methods, reason = "logs are opened off the workers")]
+                std::thread::sleep(OPENING_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(LogError {
+                    retry: true,
+                    what: format!("opening the log in {}", folder.display()),
+                    code: "OPENING".to_owned(),
+                    hint: format!("Another process holds {} for long; try again", path.display()),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(&path, &error)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, LogError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(|error| cannot(path, &error))
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> LogError {
+    let hint = "This process needs the right to write it; choose another folder, or grant it";
+    refusal(format!("locking {}", path.display()), &format!("{:?}", error.kind()), hint)
 }
 
 fn owner(file: &mut File) -> String {

@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::error::sqlite_error;
+use super::lock::wait_for_turn;
 use crate::log::LogError;
 use crate::log::embedded::Durability;
 use crate::log::embedded::limits::refusal;
@@ -21,8 +22,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const WAL_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
 /// Version of the tables below.
 const VERSION: i64 = 1;
-/// Attempts to turn a new file into one with a write-ahead log, while others try the same.
-const WAL_ATTEMPTS: u32 = 50;
 
 /// A topic made anew has another `id`, and so have its partitions: ids are never used twice.
 /// `record_batch` grows at its end; the index leads from offsets and times to places.
@@ -78,12 +77,15 @@ pub(super) fn open_for_writing(
         let hint = "Choose a folder that this process may write, or make it";
         refusal(what.as_str(), &format!("{:?}", error.kind()), hint)
     })?;
+    // SQLite does not make a new file safely for many at once: turning the write-ahead log on does
+    // not wait for others.
+    let _turn = wait_for_turn(folder)?;
     let path = database_file(folder);
     let failed = |error: rusqlite::Error| sqlite_error(&what, &path, &error);
     let mut connection = Connection::open(&path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     check_version(&connection, &what, &path)?;
-    turn_wal_on(&connection).map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     let synchronous = match durability {
         Durability::Normal => "NORMAL",
         Durability::Full => "FULL",
@@ -102,25 +104,6 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, rusqlite::Er
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
-}
-
-/// Others may be doing the same, and SQLite does not wait for its lock in this one case.
-fn turn_wal_on(connection: &Connection) -> Result<(), rusqlite::Error> {
-    for attempt in 1.. {
-        let mode: Result<String, _> =
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
-        match mode {
-            Err(error)
-                if attempt < WAL_ATTEMPTS
-                    && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) =>
-            {
-                #[expect(clippy::disallowed_methods, reason = "files are opened off the workers")]
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            other => return other.map(drop),
-        }
-    }
-    Ok(())
 }
 
 fn make_tables(connection: &mut Connection) -> Result<(), rusqlite::Error> {
@@ -161,5 +144,31 @@ fn check_version(connection: &Connection, what: &str, path: &Path) -> Result<(),
             let hint = format!("{} is some other database; choose another folder", path.display());
             Err(refusal(what, "NOT_A_LOG", hint))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_is_told_what_an_append_must_survive() {
+        for (durability, expected) in [(Durability::Normal, 1), (Durability::Full, 2)] {
+            let folder = tempfile::TempDir::new().unwrap();
+            let connection = open_for_writing(folder.path(), durability).unwrap();
+            let pragma = |name: &str| {
+                connection.query_one(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+            };
+            assert_eq!(pragma("synchronous"), Ok(expected));
+            assert_eq!(pragma("journal_size_limit"), Ok(WAL_LIMIT_BYTES.into()));
+        }
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::TempDir::new().unwrap();
+        drop(open_for_writing(folder.path(), Durability::Normal).unwrap());
+        let reader = open_for_reading(folder.path()).unwrap();
+        assert!(reader.execute("DELETE FROM topic", []).is_err());
     }
 }
