@@ -8,7 +8,9 @@ use keepstep::log::{FeedLimits, GroupEvent, LogRecord, NewRecord};
 use keepstep::model::position::{NextOffset, Offset, TopicPartition};
 
 use super::reader::Reader;
-use super::scene::{ROOMY, Scene, after, append, bounds, numbered, numbers, offsets, only};
+use super::scene::{
+    ROOMY, Scene, after, append, bounds, numbered, numbers, offsets, only, poll_once,
+};
 
 /// Nothing before the start; old records and new ones; then a clean end.
 pub async fn records_come_in_order_from_the_start(scene: Scene) {
@@ -68,7 +70,7 @@ pub async fn delivery_starts_anywhere_and_anew(scene: Scene) {
     }
     // Back while a wait is under way, which may have fetched already.
     feed.start(NextOffset(2_000)).await.unwrap();
-    let _ = tokio::time::timeout(Duration::ZERO, feed.next()).await;
+    poll_once(feed.next()).await;
     feed.start(NextOffset(5)).await.unwrap();
     let records = scene.read(&mut *feed, 2_995).await;
     assert_eq!(numbers(&records), (5..3_000).collect::<Vec<_>>());
@@ -105,6 +107,12 @@ pub async fn a_dropped_wait_loses_nothing(scene: Scene) {
     };
     let records = scene.soon("all records, a little at a time", reading).await;
     assert_eq!(numbers(&records), (0..4_000).collect::<Vec<_>>());
+    // A record that arrives between a look that found nothing and the next wait.
+    for number in 4_000..4_020 {
+        poll_once(feed.next()).await;
+        append(&*log, &only(&topic), number..number + 1).await;
+        assert_eq!(numbers(&scene.read(&mut *feed, 1).await), [number]);
+    }
     reader.gone(&scene).await;
 }
 

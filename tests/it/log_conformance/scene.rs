@@ -1,6 +1,7 @@
 //! What cases are made of: one log, topics, numbered records, waits with a deadline.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,4 +94,14 @@ pub fn offsets(records: &[LogRecord]) -> Vec<Offset> {
 /// Partition 0 of a topic.
 pub fn only(topic: &Topic) -> TopicPartition {
     TopicPartition::new(topic, 0)
+}
+
+/// Begins to wait and gives up at once, whatever that has set going.
+pub async fn poll_once(wait: impl Future) {
+    let mut wait = std::pin::pin!(wait);
+    std::future::poll_fn(|context| {
+        let _ = wait.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
 }
