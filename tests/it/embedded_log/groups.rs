@@ -1,12 +1,14 @@
 //! What groups on the embedded log do beyond the contract: time-outs to the second, ids, zombies,
 //! redelivery, and that a run repeats itself.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keepstep::log::embedded::EmbeddedLog;
 use keepstep::log::{Feed, FeedLimits, GroupEvent, Log, LogRecord, Member};
 use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -159,11 +161,9 @@ async fn redelivery_takes_feeds_back_even_while_they_wait() {
     assert!(timeout(LONG, feed.next()).await.is_err(), "nothing comes before the start");
     feed.start(NextOffset::ZERO).await.unwrap();
     assert_eq!(payloads(&records(&mut *feed).await.unwrap()), ["a", "b", "c"]);
-    let hook = async {
-        tokio::time::sleep(LONG).await;
-        log.redeliver(&it, NextOffset(1));
-    };
-    let ((), again) = tokio::join!(hook, records(&mut *feed));
+    // The feed is looked at first, and waits.
+    let hook = async { log.redeliver(&it, NextOffset(1)) };
+    let (again, ()) = tokio::join!(biased; records(&mut *feed), hook);
     assert_eq!(payloads(&again.unwrap()), ["b", "c"]);
     log.redeliver(&it, NextOffset(9));
     assert!(timeout(LONG, feed.next()).await.is_err(), "never forwards");
@@ -182,67 +182,89 @@ async fn groups_do_not_disturb_each_other() {
     }
 }
 
-/// Three members come and go while records arrive; everything that happens is written down.
+/// Writes down what happens, and when.
+#[derive(Clone)]
+struct Trace {
+    began: Instant,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Trace {
+    fn note(&self, what: &str) {
+        let at = self.began.elapsed().as_millis();
+        self.lines.lock().unwrap().push(format!("{at} {what}"));
+    }
+}
+
+/// Reads a partition from its beginning until it is taken away.
+async fn lane(name: usize, mut feed: Box<dyn Feed>) -> String {
+    feed.start(NextOffset::ZERO).await.unwrap();
+    let mut read = Vec::new();
+    while let Some(records) = records(&mut *feed).await {
+        read.extend(payloads(&records));
+    }
+    format!("{name} read {} {read:?}", feed.topic_partition())
+}
+
+/// A member with one lane per partition, until it is asked to leave.
+async fn work(
+    name: usize,
+    mut member: Box<dyn Member>,
+    mut leave: oneshot::Receiver<()>,
+    trace: Trace,
+) {
+    let mut lanes: JoinSet<String> = JoinSet::new();
+    let mut leaving = false;
+    loop {
+        let told = tokio::select! {
+            biased;
+            _ = &mut leave, if !leaving => {
+                leaving = true;
+                member.leave();
+                continue;
+            }
+            Some(read) = lanes.join_next() => {
+                trace.note(&read.unwrap());
+                continue;
+            }
+            told = member.next() => told.unwrap(),
+        };
+        match told {
+            Some(GroupEvent::Assigned(feeds)) => {
+                feeds.into_iter().for_each(|feed| drop(lanes.spawn(lane(name, feed))));
+            }
+            Some(GroupEvent::Revoked { partitions, .. }) => {
+                trace.note(&format!("{name} returns {partitions:?}"));
+            }
+            Some(GroupEvent::Lost { .. }) => panic!("nobody dies here"),
+            None => return trace.note(&format!("{name} has left")),
+        }
+    }
+}
+
+/// Three members come and go while records arrive.
 async fn run() -> Vec<String> {
     let (log, topic) = log_with(5).await;
-    let trace = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let began = Instant::now();
-    let mut tasks = JoinSet::new();
-    for number in 0..3_u64 {
-        let (log, topic, trace) = (log.clone(), topic.clone(), Arc::clone(&trace));
-        tasks.spawn(async move {
-            tokio::time::sleep(Duration::from_millis(100 * number)).await;
-            let note = |what: String| {
-                let at = began.elapsed().as_millis();
-                trace.lock().unwrap().push(format!("{at} {number} {what}"));
-            };
-            let mut member = join(&log, &topic).await;
-            let mut lanes = JoinSet::new();
-            let leaves = tokio::time::sleep(Duration::from_millis(700 + 150 * number));
-            tokio::pin!(leaves);
-            let mut leaving = false;
-            loop {
-                let told = tokio::select! {
-                    biased;
-                    () = &mut leaves, if !leaving => {
-                        leaving = true;
-                        member.leave();
-                        continue;
-                    }
-                    Some(lane) = lanes.join_next() => {
-                        note(lane.unwrap());
-                        continue;
-                    }
-                    told = member.next() => told.unwrap(),
-                };
-                match told {
-                    Some(GroupEvent::Assigned(feeds)) => {
-                        for mut feed in feeds {
-                            lanes.spawn(async move {
-                                feed.start(NextOffset::ZERO).await.unwrap();
-                                let mut read = Vec::new();
-                                while let Some(records) = records(&mut *feed).await {
-                                    read.extend(payloads(&records));
-                                }
-                                format!("{} {read:?}", feed.topic_partition())
-                            });
-                        }
-                    }
-                    Some(GroupEvent::Revoked { partitions, .. }) => note(format!("{partitions:?}")),
-                    Some(GroupEvent::Lost { .. }) => panic!("nobody dies here"),
-                    None => return,
-                }
-            }
-        });
-    }
+    let trace = Trace { began: Instant::now(), lines: Arc::default() };
+    let mut members = JoinSet::new();
+    let mut leaves = VecDeque::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
     for number in 0..40_u32 {
-        let it = TopicPartition::new(&topic, number % 5);
-        write(&log, &it, &[&number.to_string()]).await;
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        ticks.tick().await;
+        write(&log, &TopicPartition::new(&topic, number % 5), &[&number.to_string()]).await;
+        if [0, 6, 12].contains(&number) {
+            let (leave, asked) = oneshot::channel();
+            let member = join(&log, &topic).await;
+            members.spawn(work(members.len(), member, asked, trace.clone()));
+            leaves.push_back(leave);
+        }
+        if [24, 29, 38].contains(&number) {
+            leaves.pop_front().unwrap().send(()).unwrap();
+        }
     }
-    tasks.join_all().await;
-    let trace = trace.lock().unwrap();
-    trace.clone()
+    members.join_all().await;
+    let lines = trace.lines.lock().unwrap();
+    lines.clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,11 +288,10 @@ async fn a_waiting_feed_outside_the_bounds_says_so() {
     assert_eq!((error.retry, error.code.as_str()), (false, "OFFSET_OUT_OF_RANGE"));
     feed.start(NextOffset(1)).await.unwrap();
     let hook = async {
-        tokio::time::sleep(LONG).await;
         write(&log, &it, &["b", "c"]).await;
         log.trim(&it, NextOffset(2)).await.unwrap();
     };
-    let ((), outcome) = tokio::join!(hook, feed.next());
+    let (outcome, ()) = tokio::join!(biased; feed.next(), hook);
     assert_eq!(outcome.unwrap_err().code, "OFFSET_OUT_OF_RANGE");
     assert_eq!(log.read_at(&it, Offset(0)).await.unwrap().unwrap().offset, Offset(2));
 }

@@ -89,11 +89,11 @@ async fn open(folder: &Path, mode: OpenMode) -> EmbeddedLog {
 }
 
 /// Ten records for each partition, numbered from `first` on, with some weight.
-fn portion(first: i64) -> Vec<NewRecord> {
+fn portion(first: u32) -> Vec<NewRecord> {
     let record = |partition, number| NewRecord {
         partition: Some(partition),
         key: Some(Bytes::from(format!("{number}"))),
-        payload: Some(Bytes::from(vec![b'0' + (number % 10) as u8; 200])),
+        payload: Some(Bytes::from(format!("{number:0>200}"))),
         ..NewRecord::default()
     };
     (0..PARTITIONS)
@@ -101,14 +101,21 @@ fn portion(first: i64) -> Vec<NewRecord> {
         .collect()
 }
 
+/// The end of a partition that was never trimmed.
+async fn end_of(log: &EmbeddedLog, topic: &Topic, partition: u32) -> u32 {
+    let bounds = log.bounds(&TopicPartition::new(topic, partition)).await.unwrap();
+    assert_eq!(bounds.start, NextOffset::ZERO);
+    bounds.end.0.try_into().unwrap()
+}
+
 /// Appends for ever and says each end that the log has acknowledged.
 async fn append_until_killed(folder: &Path) {
     let log = open(folder, OpenMode::Append).await;
     let topic = Topic::new("killed");
-    let mut end = log.bounds(&TopicPartition::new(&topic, 0)).await.unwrap().end.0;
+    let mut end = end_of(&log, &topic, 0).await;
     loop {
         let positions = log.append(&topic, portion(end)).await.unwrap();
-        assert_eq!(positions[0], (0, Offset(end)));
+        assert_eq!(positions[0], (0, Offset(end.into())));
         end += 10;
         say(&end.to_string());
     }
@@ -116,33 +123,28 @@ async fn append_until_killed(folder: &Path) {
 
 /// Every offset up to the end is there, whole and in its place; all partitions end alike, for each
 /// append is one transaction.
-async fn check(folder: &Path, acknowledged: i64) -> i64 {
+async fn check(folder: &Path, acknowledged: u32) -> u32 {
     let log = open(folder, OpenMode::Consume).await;
     let topic = Topic::new("killed");
-    let ends: Vec<i64> = {
-        let mut ends = Vec::new();
-        for partition in 0..PARTITIONS {
-            let bounds = log.bounds(&TopicPartition::new(&topic, partition)).await.unwrap();
-            assert_eq!(bounds.start, NextOffset::ZERO);
-            ends.push(bounds.end.0);
-        }
-        ends
-    };
+    let mut ends = Vec::new();
+    for partition in 0..PARTITIONS {
+        ends.push(end_of(&log, &topic, partition).await);
+    }
     assert!(ends.iter().all(|end| *end == ends[0] && end % 10 == 0), "torn: {ends:?}");
     assert!(ends[0] >= acknowledged, "{} of {acknowledged} acknowledged", ends[0]);
     let mut member = log.join("check", &[topic], FeedLimits { bytes: 1_000_000 }).await.unwrap();
     let Some(GroupEvent::Assigned(feeds)) = member.next().await.unwrap() else { panic!("nothing") };
     for mut feed in feeds {
         feed.start(NextOffset::ZERO).await.unwrap();
-        let mut next = 0;
-        while next < ends[0] {
+        let mut numbers = 0..ends[0];
+        while !numbers.is_empty() {
             let chunk = timeout(PATIENCE, feed.next()).await.unwrap().unwrap().unwrap();
-            for (record, number) in chunk.records.iter().zip(next..) {
-                assert_eq!(record.offset, Offset(number));
+            for record in chunk.records {
+                let number = numbers.next().unwrap();
+                assert_eq!(record.offset, Offset(number.into()));
                 assert_eq!(record.key, portion(number)[0].key);
                 assert_eq!(record.payload, portion(number)[0].payload);
             }
-            next += chunk.records.len() as i64;
         }
     }
     ends[0]
