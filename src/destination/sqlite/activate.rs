@@ -55,15 +55,17 @@ pub(super) fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
 
 /// Version of the own tables; 0 if there are none.
 fn own_version(connection: &Connection) -> Result<i64, Stop> {
-    if !table_exists(connection, &own_table(name::SCHEMA_VERSION))? {
+    if what_is_there(connection, &own_table(name::SCHEMA_VERSION))?.is_none() {
         return Ok(0);
     }
     let version = connection.query_row(&statements::own_version(), [], |row| row.get(0));
     Ok(version.optional()?.unwrap_or(0))
 }
 
-fn table_exists(connection: &Connection, name: &str) -> Result<bool, Stop> {
-    Ok(connection.prepare_cached(statements::table_exists())?.exists(params![name])?)
+/// `table`, `view`, or nothing.
+fn what_is_there(connection: &Connection, name: &str) -> Result<Option<String>, Stop> {
+    let mut statement = connection.prepare_cached(statements::what_is_there())?;
+    Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
 }
 
 /// What the registry and the cursors ask for.
@@ -150,9 +152,13 @@ fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> R
 /// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
 pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<(), Stop> {
     check_names(table).map_err(Stop::Refused)?;
-    if !table_exists(connection, &table.name)? {
-        connection.execute_batch(&ddl::create_table(table))?;
-        return Ok(());
+    match what_is_there(connection, &table.name)?.as_deref() {
+        None => {
+            connection.execute_batch(&ddl::create_table(table))?;
+            return Ok(());
+        }
+        Some("table") => {}
+        Some(_) => return Err(Stop::Refused(no_key(table))),
     }
     let mut found = connection.prepare_cached(statements::columns_of_table())?;
     let found = found.query_map(params![table.name.as_str()], |row| {

@@ -14,7 +14,7 @@ const CACHE_KIB: i64 = 32_768;
 
 /// Pages in the write-ahead log after which they go to the file, at the end of a commit. A random
 /// key touches a page of the index each; the longer the log, the fewer times each is written.
-const CHECKPOINT_PAGES: i64 = 8_192;
+const CHECKPOINT_PAGES: i64 = 16_384;
 
 /// Most prepared statements kept. Patches have one for each set of columns.
 const KEPT_STATEMENTS: usize = 256;
@@ -87,5 +87,32 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     {
         // Elsewhere an open file can be neither moved nor deleted.
         path.exists().then_some((0, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durability_is_what_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for (durability, expected) in [(Durability::Normal, 1), (Durability::Full, 2)] {
+            let settings = SqliteSettings {
+                durability,
+                ..SqliteSettings::new(folder.path().join("destination.db"))
+            };
+            let connection = open(&settings, Missing::Create).unwrap();
+            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+            assert_eq!(pragma("synchronous"), Ok(expected));
+            assert_eq!(pragma("wal_autocheckpoint"), Ok(CHECKPOINT_PAGES));
+        }
+    }
+
+    #[test]
+    fn memory_has_no_write_ahead_log() {
+        let settings = SqliteSettings::new(":memory:");
+        let stop = open(&settings, Missing::Create).map(|_| ()).unwrap_err();
+        assert!(matches!(stop, Stop::Refused(trouble) if trouble.code == "journal_mode"));
     }
 }

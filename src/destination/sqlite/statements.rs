@@ -152,9 +152,9 @@ pub fn now() -> &'static str {
     "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 }
 
-/// Whether a table is there. 1 name.
-pub fn table_exists() -> &'static str {
-    "SELECT 1 FROM sqlite_schema AS t WHERE t.type IN ('table', 'view') \
+/// What there is of a name, a table or a view. 1 name.
+pub fn what_is_there() -> &'static str {
+    "SELECT t.type FROM sqlite_schema AS t WHERE t.type IN ('table', 'view') \
      AND lower(t.name) = lower(?1)"
 }
 

@@ -110,3 +110,7 @@ pub(super) fn any_tombstone(
     let mut statement = connection.prepare_cached(&statements::any_tombstone())?;
     Ok(statement.exists(params![profile, entity])?)
 }
+
+#[cfg(test)]
+#[path = "write_test.rs"]
+mod tests;

@@ -43,7 +43,7 @@ pub async fn the_fingerprint_is_kept(scene: Scene) -> Outcome {
     let newer = Fingerprint { offset: Offset(7), timestamp_ms: 5, length_bytes: 0, crc: 0 };
     let written = lane.destination.write(&fence(&lane, Some(newer)), &one(&mapping, 3, 1)).await;
     worked("the write", written)?;
-    let stored = scene.database.cursors(&lane.id).await[0].fingerprint;
+    let stored = scene.cursor(&lane.id).await?.fingerprint;
     equal("the newer one", &stored, &Some(newer))
 }
 
@@ -106,8 +106,8 @@ pub async fn lanes_are_apart(scene: Scene) -> Outcome {
         worked("the first lane", first.write(&one(&mapping, number, 1)).await)?;
     }
     worked("the second lane", second.write(&one(&mapping, 9, 1)).await)?;
-    equal("the first", &scene.database.cursors(&first.id).await[0].next, &3)?;
-    equal("the second", &scene.database.cursors(&second.id).await[0].next, &1)
+    equal("the first", &scene.cursor(&first.id).await?.next, &3)?;
+    equal("the second", &scene.cursor(&second.id).await?.next, &1)
 }
 
 /// A lane without a checkpoint is not guessed: neither at a take nor at an activation.

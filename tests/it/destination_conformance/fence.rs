@@ -51,7 +51,7 @@ pub async fn a_zombie_writes_nothing(scene: Scene) -> Outcome {
     worked("the second heir's write", again.write(&one(&mapping, 5, 5)).await)?;
     let expected = vec![(1, Some(1)), (3, Some(3)), (5, Some(5))];
     equal("the rows at the end", &records(&scene, &mapping).await, &expected)?;
-    equal("the checkpoint", &scene.database.cursors(&again.id).await[0].next, &3)
+    equal("the checkpoint", &scene.cursor(&again.id).await?.next, &3)
 }
 
 /// The same fence holds once, whatever the batch is.
@@ -66,7 +66,7 @@ pub async fn a_fence_holds_once(scene: Scene) -> Outcome {
     let again = elsewhere.write(&fence, &Arc::new(Batch::default())).await;
     is_fenced("a third on another handle", again)?;
     equal("the rows", &records(&scene, &mapping).await, &vec![(1, Some(1))])?;
-    equal("the checkpoint", &scene.database.cursors(&lane.id).await[0].next, &1)
+    equal("the checkpoint", &scene.cursor(&lane.id).await?.next, &1)
 }
 
 /// The right token at a wrong offset does not help.
@@ -225,7 +225,7 @@ pub async fn a_fight_for_a_lane_writes_once(scene: Scene) -> Outcome {
     let expected: Vec<_> =
         (0..OFFSETS).map(|at| (u128::from(at.unsigned_abs()), Some(at))).collect();
     equal("the rows", &records(&scene, &mapping).await, &expected)?;
-    equal("the checkpoint", &scene.database.cursors(&id).await[0].next, &OFFSETS)
+    equal("the checkpoint", &scene.cursor(&id).await?.next, &OFFSETS)
 }
 
 /// Takes and writes until the lane is at `offsets`; answers how many batches it wrote.
@@ -280,5 +280,5 @@ pub async fn an_idle_lane_looks(scene: Scene) -> Outcome {
     // Offsets without changes are settled by an empty batch that moves.
     let moved = heir.destination.write(&heir.fence(9), &nothing).await;
     worked("an empty batch that moves", moved)?;
-    equal("the checkpoint moved", &scene.database.cursors(&lane.id).await[0].next, &9)
+    equal("the checkpoint moved", &scene.cursor(&lane.id).await?.next, &9)
 }

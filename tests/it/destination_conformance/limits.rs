@@ -192,7 +192,8 @@ pub async fn the_sink_columns_tell_first_and_last(scene: Scene) -> Outcome {
     ];
     for change in changes {
         worked("the write", lane.write(&scene::batch(&mapping, vec![change])).await)?;
-        let row = scene.database.rows(&mapping.table).await.remove(0);
+        let rows = scene.database.rows(&mapping.table).await;
+        let row = rows.first().ok_or("there is no row")?;
         seen.push((row.created_ms, row.modified_ms));
         // Until this clock, which is the database's too, shows another millisecond or ten: a
         // database may store less exactly than it counts.

@@ -18,7 +18,7 @@ use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::table::Table;
 use uuid::Uuid;
 
-use super::laboratory::{Abilities, Database};
+use super::laboratory::{Abilities, Database, StoredCursor};
 use super::outcome::{Outcome, worked};
 
 /// One database and the fault, if any, that its adapter has.
@@ -47,6 +47,13 @@ impl Scene {
         let destination = self.open().await;
         worked("the activation", destination.activate(activation).await)?;
         Ok(destination)
+    }
+
+    /// The cursor for all of a lane, as it is stored.
+    pub async fn cursor(&self, lane: &LaneId) -> Outcome<StoredCursor> {
+        let mut cursors = self.database.cursors(lane).await.into_iter();
+        let all = cursors.find(|cursor| cursor.entity.is_empty());
+        all.ok_or_else(|| format!("lane {lane} has no cursor for all"))
     }
 
     /// A new handle, activated, and its lane taken.

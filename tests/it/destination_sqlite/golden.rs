@@ -1,0 +1,117 @@
+//! The text of every statement, pinned: a change of it shows as a difference to be read.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use keepstep::destination::sqlite::statements::{FenceGuard, ImageGuard, PatchGuard};
+use keepstep::destination::sqlite::{ddl, statements};
+use keepstep::model::table::{Column, ColumnType, Table};
+
+/// Compares a golden file with what the code says; `make golden` writes it anew.
+fn is_golden(name: &str, texts: &[(&str, String)]) {
+    let mut expected = String::new();
+    for (title, text) in texts {
+        write!(expected, "-- {title}\n{text};\n\n").unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sqlite").join(name);
+    if std::env::var_os("KEEPSTEP_UPDATE_DOCUMENTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{} differs; `make golden` writes it anew, then read the difference",
+        path.display()
+    );
+}
+
+fn table(name: &str, columns: &[(&str, ColumnType)]) -> Table {
+    let column = |(name, column_type): &(&str, ColumnType)| Column {
+        name: (*name).into(),
+        column_type: *column_type,
+    };
+    Table { schema: "crm".into(), name: name.into(), columns: columns.iter().map(column).collect() }
+}
+
+fn every_type() -> Table {
+    table(
+        "crm_account",
+        &[
+            ("accountid", ColumnType::Guid),
+            ("name", ColumnType::Text { max_units: Some(160) }),
+            ("description", ColumnType::Text { max_units: None }),
+            ("statecode", ColumnType::Integer),
+            ("entityimage_timestamp", ColumnType::Long),
+            ("donotemail", ColumnType::Boolean),
+            ("createdon", ColumnType::Timestamp),
+            ("revenue", ColumnType::Decimal { scale: 2 }),
+            ("exchangerate", ColumnType::Decimal { scale: 10 }),
+        ],
+    )
+}
+
+#[test]
+fn golden_tables() {
+    let every_type = every_type();
+    let hostile = table("x\"; DROP TABLE y; --", &[("a\"b", ColumnType::Long)]);
+    let mut texts = vec![
+        ("a table of every type", ddl::create_table(&every_type)),
+        ("a column that came later", ddl::add_column(&every_type, &every_type.columns[7])),
+        ("hostile names", ddl::create_table(&hostile)),
+    ];
+    texts.extend(ddl::own_tables_step(0).into_iter().map(|text| ("own tables, version 1", text)));
+    is_golden("tables.sql", &texts);
+}
+
+#[test]
+fn golden_own_statements() {
+    is_golden(
+        "own_statements.sql",
+        &[
+            ("the fence", statements::move_cursor(FenceGuard::OwnerAndOffset)),
+            ("an idle lane looks", statements::look_at_cursor()),
+            ("take: fold", statements::fold_cursors()),
+            ("take", statements::take_cursors()),
+            ("activation: cursors", statements::cursors_of_profile()),
+            ("activation: start a cursor", statements::start_cursor()),
+            ("activation: the registry", statements::registry()),
+            ("activation: register", statements::register()),
+            ("activation: retire", statements::retire()),
+            ("activation: version", statements::own_version()),
+            ("activation: set the version", statements::set_own_version()),
+            ("activation: what is there", statements::what_is_there().to_owned()),
+            ("activation: its columns", statements::columns_of_table().to_owned()),
+            ("the present", statements::now().to_owned()),
+            ("whether an entity has tombstones", statements::any_tombstone()),
+            ("whether a record has one", statements::tombstone()),
+            ("leave a tombstone", statements::bury()),
+        ],
+    );
+}
+
+#[test]
+fn golden_row_statements() {
+    let small = table("account", &[("name", ColumnType::Long), ("a\"b", ColumnType::Long)]);
+    is_golden(
+        "row_statements.sql",
+        &[
+            ("delete, versioned", statements::delete_row(&small, true)),
+            ("delete, unversioned", statements::delete_row(&small, false)),
+            ("image, unguarded", statements::image(&small, ImageGuard::None)),
+            ("image, versioned", statements::image(&small, ImageGuard::Row)),
+            (
+                "image, versioned, where there are tombstones",
+                statements::image(&small, ImageGuard::RowAndTombstone),
+            ),
+            (
+                "image that is no create, unversioned, where there are tombstones",
+                statements::image(&small, ImageGuard::RowOrNoTombstone),
+            ),
+            ("patch, versioned", statements::patch(&small, &[0, 1], PatchGuard::RowOlder)),
+            ("patch, unversioned", statements::patch(&small, &[1], PatchGuard::None)),
+            ("patch of no column", statements::patch(&small, &[], PatchGuard::RowOlder)),
+            ("a row's version", statements::row_version(&small)),
+        ],
+    );
+}
