@@ -90,7 +90,7 @@ pub(in crate::codec) fn decode_context(
     while let Some(name) = cursor.member(&mut members)? {
         match Member::of(&name) {
             Some(member) => {
-                context.member(member, cursor, settings).map_err(|error| error.in_field(&name))?
+                context.member(member, cursor, settings).map_err(|error| error.in_field(&name))?;
             }
             // Not needed, or newer than this version: `ParentContext` is the largest of them.
             None => cursor.skip()?,
@@ -138,7 +138,7 @@ impl<'a> Context<'a> {
             }
             Member::PrimaryEntityId => self.id = guid(cursor)?,
             Member::PrimaryEntityName => {
-                self.entity = optional_text(cursor)?.filter(|name| **name != *NO_ENTITY)
+                self.entity = optional_text(cursor)?.filter(|name| **name != *NO_ENTITY);
             }
         }
         Ok(())
