@@ -189,6 +189,7 @@ async fn work(orders: Orders) {
         entities: vec![ProfileEntity { name: ENTITY.into(), versioned, topic }],
         unknown_attributes: UnknownAttribute::Stop,
         start: Start::Earliest,
+        images_only: false,
         batch: BatchLimits {
             changes: BATCH_CHANGES,
             bytes: 4 << 20,
