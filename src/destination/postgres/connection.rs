@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use super::copy_columns::CopyColumns;
-use super::ddl;
+use super::ddl::{self, Room};
 use super::failure::Failure;
 use super::settings::PostgresSettings;
 use super::tls;
@@ -31,10 +31,21 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// Bytes that nobody takes for so long end it.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
+/// What a batch needs of a connection to stage the changes of one table.
+pub(super) struct Need<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// The columns to fill.
+    pub columns: &'a CopyColumns,
+    /// How long the rows get.
+    pub room: Room,
+}
+
 /// A staging table of a connection.
 pub(super) struct Staging {
     /// The table that it stages for, as it was when the staging table was made.
     table: Table,
+    room: Room,
     /// Its name, without a schema.
     pub name: String,
     /// The columns of the prepared COPY.
@@ -42,6 +53,18 @@ pub(super) struct Staging {
     /// The prepared COPY.
     pub copy: Statement,
     last_used: u64,
+}
+
+impl Staging {
+    fn serves(&self, need: &Need<'_>) -> bool {
+        self.room == need.room && self.table == *need.table
+    }
+
+    /// Whether it was made for the table as it was before columns were added.
+    fn is_outdated(&self, table: &Table) -> bool {
+        (&self.table.schema, &self.table.name) == (&table.schema, &table.name)
+            && self.table != *table
+    }
 }
 
 /// A connection and what was made on it.
@@ -56,57 +79,60 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The number, among this connection's, of the staging table that can take `needed` for
-    /// `table`; made or widened where it must be.
-    pub(super) async fn staging(
-        &mut self,
-        table: &Table,
-        needed: &CopyColumns,
-    ) -> Result<usize, Failure> {
+    /// Makes the staging tables that are needed and not there, and widens a COPY that lacks
+    /// columns.
+    ///
+    /// # Errors
+    /// The number of the need that failed, and why.
+    pub(super) async fn prepare(&mut self, needs: &[Need<'_>]) -> Result<(), (usize, Failure)> {
         self.uses += 1;
-        if let Some(at) = self.staging.iter().position(|staging| staging.table == *table) {
-            if !self.staging[at].columns.covers(needed) {
-                let columns = self.staging[at].columns.union(needed);
-                let text = columns.copy_statement(&self.staging[at].name);
-                self.staging[at].copy = self.client.prepare(&text).await?;
-                self.staging[at].columns = columns;
-            }
-            self.staging[at].last_used = self.uses;
-            return Ok(at);
+        for (at, need) in needs.iter().enumerate() {
+            self.prepare_one(need).await.map_err(|failure| (at, failure))?;
         }
-        self.make_room(table).await?;
+        while self.staging.len() > MOST_STAGING_TABLES.max(needs.len()) {
+            let oldest = self.staging.iter().enumerate().min_by_key(|(_, one)| one.last_used);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            self.forget(oldest).await.map_err(|failure| (0, failure))?;
+        }
+        Ok(())
+    }
+
+    /// The staging table that was prepared for a need.
+    pub(super) fn staged(&self, need: &Need<'_>) -> Option<&Staging> {
+        self.staging.iter().find(|staging| staging.serves(need))
+    }
+
+    async fn prepare_one(&mut self, need: &Need<'_>) -> Result<(), Failure> {
+        if let Some(staging) = self.staging.iter_mut().find(|staging| staging.serves(need)) {
+            staging.last_used = self.uses;
+            if !staging.columns.covers(need.columns) {
+                let columns = staging.columns.union(need.columns);
+                let text = columns.copy_statement(&staging.name);
+                staging.copy = self.client.prepare(&text).await?;
+                staging.columns = columns;
+            }
+            return Ok(());
+        }
+        let outdated = self.staging.iter().position(|staging| staging.is_outdated(need.table));
+        if let Some(at) = outdated {
+            self.forget(at).await?;
+        }
         self.made += 1;
         let name = format!("keepstep_stage_{}", self.made);
-        let create = ddl::create_staging(table, &name);
-        let copy = needed.copy_statement(&name);
+        let create = ddl::create_staging(need.table, &name, need.room);
+        let copy = need.columns.copy_statement(&name);
         // Both are on their way before the first is answered.
         let ((), copy) =
             tokio::try_join!(self.client.batch_execute(&create), self.client.prepare(&copy))?;
-        let (table, columns) = (table.clone(), needed.clone());
-        self.staging.push(Staging { table, name, columns, copy, last_used: self.uses });
-        Ok(self.staging.len() - 1)
-    }
-
-    /// The staging table of this number.
-    pub(super) fn staged(&self, at: usize) -> &Staging {
-        &self.staging[at]
-    }
-
-    /// Drops what stands in the way of a new staging table: that of the table as it was before
-    /// columns were added, and the one not used for longest if there are too many.
-    async fn make_room(&mut self, table: &Table) -> Result<(), Failure> {
-        let outdated = self.staging.iter().position(|staging| {
-            (&staging.table.schema, &staging.table.name) == (&table.schema, &table.name)
-        });
-        let surplus = || {
-            let oldest = self.staging.iter().enumerate().min_by_key(|(_, one)| one.last_used);
-            oldest.map(|(at, _)| at).filter(|_| self.staging.len() >= MOST_STAGING_TABLES)
-        };
-        if let Some(at) = outdated.or_else(surplus) {
-            let dropped = self.staging.swap_remove(at);
-            self.client.batch_execute(&ddl::drop_staging(&dropped.name)).await?;
-        }
+        let (table, columns) = (need.table.clone(), need.columns.clone());
+        let (room, last_used) = (need.room, self.uses);
+        self.staging.push(Staging { table, room, name, columns, copy, last_used });
         Ok(())
+    }
+
+    async fn forget(&mut self, at: usize) -> Result<(), Failure> {
+        let dropped = self.staging.swap_remove(at);
+        Ok(self.client.batch_execute(&ddl::drop_staging(&dropped.name)).await?)
     }
 }
 

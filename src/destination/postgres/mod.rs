@@ -54,6 +54,9 @@ mod tls;
 mod url;
 mod write;
 
+#[cfg(test)]
+mod golden_test;
+
 pub use ddl::{LONGEST_NAME_BYTES, MOST_COLUMNS};
 pub use settings::{PostgresSettings, UrlSource};
 

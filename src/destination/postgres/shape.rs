@@ -7,7 +7,16 @@ use crate::model::cell::Cell;
 use crate::model::net_change::{NetChange, PatchPart};
 
 use super::copy_columns::CopyColumns;
+use super::ddl::Room;
 use crate::model::batch::TableBatch;
+
+/// Longest text header with its padding, in bytes.
+const LONGEST_HEADER_BYTES: usize = 8;
+/// Longest value that is no text (a decimal of 38 digits), in bytes, with its padding.
+const LONGEST_FIXED_BYTES: usize = 40;
+/// Cells and what tells which of them count, of one row, beyond which the row may not fit a page:
+/// 8,160 bytes less the row's header, the bits of its nulls and the other control columns.
+const PLAIN_ROW_BYTES: usize = 7_600;
 
 /// How the patches of one table are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +40,17 @@ pub(super) struct Patches {
     pub columns: Vec<u16>,
 }
 
+impl Patches {
+    /// Bytes that tell which cells of a patch count.
+    fn control_bytes(&self) -> usize {
+        match self.flavour {
+            PatchFlavour::Uniform => 0,
+            PatchFlavour::Sparse => self.columns.len() / 8 + LONGEST_HEADER_BYTES,
+            PatchFlavour::Layered => 8 * self.columns.len() + LONGEST_FIXED_BYTES,
+        }
+    }
+}
+
 /// What the changes of one table have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -46,6 +66,8 @@ pub(super) struct Shape {
     pub upserts: u64,
     /// What the staging table has to hold.
     pub columns: CopyColumns,
+    /// How long its rows get.
+    pub room: Room,
     /// The changes in the order of their record ids, in which indexes are walked fastest.
     pub order: Vec<u32>,
 }
@@ -61,6 +83,7 @@ impl Shape {
         }
         let patches = seen.patches();
         let flavour = patches.as_ref().map(|patches| patches.flavour);
+        let longest_bytes = seen.longest_bytes + patches.as_ref().map_or(0, Patches::control_bytes);
         let columns = CopyColumns {
             version: mapping.versioned,
             guard: seen.merged > 0,
@@ -78,6 +101,7 @@ impl Shape {
             patches,
             upserts: seen.upserts,
             columns,
+            room: if longest_bytes > PLAIN_ROW_BYTES { Room::Roomy } else { Room::Plain },
             order,
         }
     }
@@ -92,6 +116,7 @@ struct Seen<'a> {
     patches: u64,
     filled: Vec<bool>,
     named: Vec<bool>,
+    longest_bytes: usize,
     first_patch: Option<&'a PatchPart>,
     same_columns: bool,
     one_version_each: bool,
@@ -107,6 +132,7 @@ impl<'a> Seen<'a> {
             patches: 0,
             filled: vec![false; width],
             named: vec![false; width],
+            longest_bytes: 0,
             first_patch: None,
             same_columns: true,
             one_version_each: true,
@@ -120,21 +146,33 @@ impl<'a> Seen<'a> {
             let plain = image.guard == image.version;
             self.images += u64::from(plain);
             self.merged += u64::from(!plain);
-            for (column, cell) in &image.cells {
-                self.filled[usize::from(*column)] |= !matches!(cell, Cell::Null);
-            }
+            self.fill(image.cells.iter().map(|(column, cell)| (*column, cell)));
         }
         if let Some(patch) = &change.patch {
             self.patches += 1;
-            for (column, _, cell) in &patch.cells {
+            for (column, ..) in &patch.cells {
                 self.named[usize::from(*column)] = true;
-                self.filled[usize::from(*column)] |= !matches!(cell, Cell::Null);
             }
+            self.fill(patch.cells.iter().map(|(column, _, cell)| (*column, cell)));
             self.one_version_each &= patch.first_version == patch.version;
             let first = *self.first_patch.get_or_insert(patch);
             let columns = |part: &'a PatchPart| part.cells.iter().map(|(column, ..)| *column);
             self.same_columns &= columns(first).eq(columns(patch));
         }
+    }
+
+    /// Marks the columns of one staging row, and measures it.
+    fn fill(&mut self, cells: impl Iterator<Item = (u16, &'a Cell)>) {
+        let mut bytes = 0;
+        for (column, cell) in cells {
+            self.filled[usize::from(column)] |= !matches!(cell, Cell::Null);
+            bytes += match cell {
+                Cell::Null => 0,
+                Cell::Text(text) => text.len() + LONGEST_HEADER_BYTES,
+                _ => LONGEST_FIXED_BYTES,
+            };
+        }
+        self.longest_bytes = self.longest_bytes.max(bytes);
     }
 
     fn patches(&self) -> Option<Patches> {

@@ -11,7 +11,7 @@ use futures_util::SinkExt as _;
 use tokio_postgres::{Client, CopyInSink};
 
 use super::burst::{self, Answer, Failed};
-use super::connection::{Connection, Staging};
+use super::connection::{Connection, Need, Staging};
 use super::ddl;
 use super::encode::Encoder;
 use super::failure::Failure;
@@ -116,37 +116,43 @@ impl Write<'_> {
 
     async fn with_changes(&self, connection: &mut Connection) -> Result<Written, Obstacle> {
         let shapes: Vec<Shape> = self.batch.tables.iter().map(Shape::of).collect();
-        let mut staged = Vec::with_capacity(shapes.len());
-        for (at, (table, shape)) in self.batch.tables.iter().zip(&shapes).enumerate() {
-            let making = connection.staging(&table.mapping.table, &shape.columns);
-            let made = self.in_time(making).await;
-            staged.push(made.map_err(|failure| before(Place::Table(at), failure))?);
-        }
-        let statements = {
-            let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(&shapes).zip(&staged))
-                .map(|((table, shape), at)| table_work(table, shape, connection.staged(*at)))
-                .collect();
-            statements::burst(self.fence, &works, self.mutations)
-        };
-        let sink = self.load(connection, &shapes, &staged).await?;
-        let answers = self.end_and_send(connection, &shapes, sink, &statements).await?;
+        let needs: Vec<Need<'_>> = (self.batch.tables.iter().zip(&shapes))
+            .map(|(table, shape)| Need {
+                table: &table.mapping.table,
+                columns: &shape.columns,
+                room: shape.room,
+            })
+            .collect();
+        let preparing = connection.prepare(&needs);
+        let prepared = tokio::time::timeout(self.answer_timeout, preparing).await;
+        prepared
+            .map_err(|_| before(Place::Batch, Failure::TimedOut))?
+            .map_err(|(at, failure)| before(Place::Table(at), failure))?;
+        let staged: Vec<&Staging> =
+            needs.iter().filter_map(|need| connection.staged(need)).collect();
+        let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(&shapes).zip(&staged))
+            .map(|((table, shape), staging)| table_work(table, shape, staging))
+            .collect();
+        let statements = statements::burst(self.fence, &works, self.mutations);
+        let client = &connection.client;
+        let sink = self.load(client, &shapes, &staged).await?;
+        let answers = self.end_and_send(client, &shapes, sink, &statements).await?;
         Ok(self.written(&shapes, &statements, &answers))
     }
 
     /// Begins, and loads every staging table; the COPY of the last is left open.
     async fn load(
         &self,
-        connection: &Connection,
+        client: &Client,
         shapes: &[Shape],
-        staged: &[usize],
+        staged: &[&Staging],
     ) -> Result<Sink, Obstacle> {
         let last = shapes.len() - 1;
         let mut at = 0;
         loop {
             let (table, shape) = (&self.batch.tables[at], &shapes[at]);
-            let staging = connection.staged(staged[at]);
             let failed = |failure| self.in_copy(at, shape, failure);
-            let loading = load_table(&connection.client, at == 0, table, shape, staging);
+            let loading = load_table(client, at == 0, table, shape, staged[at]);
             let mut sink = self.in_time(loading).await.map_err(failed)?;
             if at == last {
                 return Ok(sink);
@@ -159,7 +165,7 @@ impl Write<'_> {
     /// Ends the last COPY and sends the statements right behind it.
     async fn end_and_send(
         &self,
-        connection: &Connection,
+        client: &Client,
         shapes: &[Shape],
         mut sink: Sink,
         statements: &[Statement],
@@ -177,7 +183,7 @@ impl Write<'_> {
             })
         };
         let send = async {
-            let answers = burst::send(&connection.client, &text, statements.len()).await;
+            let answers = burst::send(client, &text, statements.len()).await;
             answers.map_err(|failed| obstacle(statements, failed))
         };
         let both = async { tokio::try_join!(end, send) };
