@@ -14,7 +14,7 @@ pub const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
 /// Most partitions of a topic.
 pub const MAX_PARTITIONS: u32 = 1024;
 /// Most topics of a log.
-pub const MAX_TOPICS: u32 = 4096;
+pub const MAX_TOPICS: u32 = 1000;
 /// Most characters of a topic's name; letters, digits, dot, underscore and hyphen, as in Kafka.
 pub const MAX_TOPIC_NAME: usize = 249;
 /// Most records that a feed hands out at once.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use keepstep::log::embedded::limits::{MAX_PARTITIONS, MAX_TOPICS};
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode, Retention};
 use keepstep::log::{Feed, FeedLimits, GroupEvent, Log, LogError, Member};
 use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
@@ -177,6 +178,29 @@ async fn retaining(folder: &TempDir, retention: Retention) -> [EmbeddedLog; 2] {
     settings.retention = retention;
     let disk = EmbeddedLog::open(folder.path(), OpenMode::Consume, settings.clone()).await;
     [EmbeddedLog::in_memory(settings), disk.unwrap()]
+}
+
+#[tokio::test]
+async fn topics_are_made_up_to_the_limit_and_only_once() {
+    let folder = TempDir::new().unwrap();
+    for log in retaining(&folder, Retention::default()).await {
+        for number in 0..MAX_TOPICS {
+            log.create_topic(&Topic::new(&format!("t{number}")), 1, false).await.unwrap();
+        }
+        let over = log.create_topic(&Topic::new("one-more"), 1, false).await.unwrap_err();
+        assert_eq!(over.code, "TOO_MANY_TOPICS");
+        let first = Topic::new("t0");
+        log.create_topic(&first, 1, false).await.unwrap();
+        for (partitions, compacted) in [(2, false), (1, true)] {
+            let other = log.create_topic(&first, partitions, compacted).await.unwrap_err();
+            assert_eq!(other.code, "TOPIC_EXISTS");
+        }
+        log.add_partitions(&first, MAX_PARTITIONS).await.unwrap();
+        for partitions in [MAX_PARTITIONS + 1, 1] {
+            let error = log.add_partitions(&first, partitions).await.unwrap_err();
+            assert_eq!(error.code, "INVALID_PARTITIONS");
+        }
+    }
 }
 
 #[tokio::test]
