@@ -43,6 +43,16 @@ impl LatencyHistogram {
         self.total += count;
     }
 
+    /// What was added since `earlier`, an older copy of this histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let counts = self.counts.iter().zip(&earlier.counts);
+        Self {
+            counts: counts.map(|(now, then)| now.saturating_sub(*then)).collect(),
+            total: self.total.saturating_sub(earlier.total),
+        }
+    }
+
     /// Number of changes.
     pub fn total(&self) -> u64 {
         self.total
@@ -93,5 +103,16 @@ mod tests {
         assert_eq!(histogram.percentile_ms(50), Some(10));
         assert_eq!(histogram.percentile_ms(100), Some(20));
         assert_eq!(histogram.total(), 100);
+    }
+
+    #[test]
+    fn what_came_since_a_copy_was_made() {
+        let mut histogram = LatencyHistogram::default();
+        histogram.add(5_000, 10);
+        let earlier = histogram.clone();
+        histogram.add(7, 3);
+        let since = histogram.since(&earlier);
+        assert_eq!((since.total(), since.percentile_ms(99)), (3, Some(7)));
+        assert_eq!(histogram.since(&histogram).percentile_ms(50), None);
     }
 }

@@ -14,6 +14,7 @@
 mod codec;
 mod dashboards;
 mod definitions;
+mod demo;
 mod destination_conformance;
 mod destination_memory;
 mod destination_sqlite;

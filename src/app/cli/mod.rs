@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::demo::DemoArguments;
 use self::failure::{Exit, Failure};
 use self::inspect::InspectArguments;
 use self::output::Output;
@@ -20,6 +21,7 @@ use super::settings::Settings;
 use crate::model::position::Topic;
 
 mod check;
+mod demo;
 pub mod failure;
 mod inspect;
 mod output;
@@ -64,6 +66,7 @@ enum Command {
     Produce(ProduceArguments),
     Inspect(InspectArguments),
     Relay(RelayArguments),
+    Demo(DemoArguments),
 }
 
 /// Runs the command line of this process.
@@ -98,6 +101,7 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Produce(arguments) => produce::run(arguments, &cli.config, output).await,
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,
         Command::Relay(arguments) => relay::run(arguments, &cli.config, output).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
     }
 }
 
