@@ -111,9 +111,10 @@ level = "error"
 
 async fn wait(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
+    let mut look = tokio::time::interval(LOOK);
     while !holds().await {
         assert!(Instant::now() < deadline, "{what} did not happen in {PATIENCE:?}");
-        tokio::time::sleep(LOOK).await;
+        look.tick().await;
     }
 }
 
