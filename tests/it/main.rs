@@ -25,5 +25,6 @@ mod house;
 mod kafka_mock;
 mod log_conformance;
 mod pipeline;
+mod relay;
 mod settings;
 mod simulation;

@@ -12,7 +12,7 @@ use super::{RelayOrder, RelayReport};
 use crate::app::cli::failure::Failure;
 use crate::app::keying::{Keyed, Keyer};
 use crate::app::shutdown::Stop;
-use crate::log::{Log, LogRecord, NewRecord};
+use crate::log::{Log, LogRecord, NewRecord, partition_of};
 use crate::model::backoff::Backoff;
 use crate::model::position::{NextOffset, TopicPartition};
 use crate::model::profile::Start;
@@ -119,7 +119,7 @@ impl<'a> Course<'a> {
     async fn starting_point(&self, partition: u32) -> Result<NextOffset, Failure> {
         let topic_partition = TopicPartition::new(&self.order.from, partition);
         let bounds = self.log.bounds(&topic_partition).await?;
-        let Some(settled) = self.memory.settled.get(&partition).copied() else {
+        let Some(settled) = self.memory.complete_up_to(partition) else {
             if !self.memory.settled.is_empty() {
                 // It was added since: nothing of it was ever relayed.
                 return Ok(bounds.start);
@@ -152,7 +152,7 @@ impl<'a> Course<'a> {
     /// written beyond what the headers tell has equal headers, and is found again.
     fn tell(&mut self) {
         let settled = &self.settled;
-        self.memory.written.retain(|origin| {
+        self.memory.written.retain(|origin, _| {
             settled.get(&origin.partition).is_none_or(|next| !next.covers(origin.offset))
         });
         if self.memory.written.is_empty() {
@@ -230,10 +230,11 @@ impl<'a> Course<'a> {
                 (0..self.partitions).map(copy).collect::<Vec<_>>()
             }
         };
+        let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let numbered = records.into_iter().zip(1..);
         Ok(numbered
             .map(|(mut new, part)| {
-                let origin = Origin { partition, offset: record.offset, part };
+                let origin = Origin { partition, offset: record.offset, part, parts };
                 new.headers.extend(headers(&self.order.from, origin, &self.told));
                 new.timestamp_ms = Some(record.timestamp_ms);
                 (origin, new)
@@ -253,11 +254,16 @@ impl<'a> Course<'a> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut first = true;
         loop {
-            let missing: Vec<NewRecord> = out
+            let missing: Vec<&(Origin, NewRecord)> = out
                 .iter()
-                .filter(|(origin, _)| !self.memory.written.contains(origin))
-                .map(|(_, record)| record.clone())
+                .filter(|(origin, _)| !self.memory.written.contains_key(origin))
                 .collect();
+            let places = missing.iter().map(|(origin, record)| (*origin, self.target(record)));
+            if let Some(origin) = self.memory.overtaken(places) {
+                return Err(overtaken(self.order, origin));
+            }
+            let missing: Vec<NewRecord> =
+                missing.into_iter().map(|(_, record)| record.clone()).collect();
             if first {
                 let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
                 report.written += count;
@@ -280,6 +286,12 @@ impl<'a> Course<'a> {
             // Some of it may be there.
             self.remember_through_outage(stop).await?;
         }
+    }
+
+    /// The partition of the target that a record goes to.
+    fn target(&self, record: &NewRecord) -> u32 {
+        let key = record.key.as_deref().unwrap_or_default();
+        record.partition.unwrap_or_else(|| partition_of(key, self.partitions))
     }
 
     async fn remember_through_outage(&mut self, stop: &mut Stop) -> Result<(), Failure> {
@@ -318,4 +330,16 @@ impl<'a> Course<'a> {
         }
         Ok(true)
     }
+}
+
+fn overtaken(order: &RelayOrder, origin: Origin) -> Failure {
+    let position = TopicPartition::new(&order.from, origin.partition).at(origin.offset);
+    Failure::new(
+        format!(
+            "{position} is missing on {} although a later record of its partition is there: the log \
+             lost an append in the middle",
+            order.to
+        ),
+        "relay to a new topic; on this one the order would not be kept",
+    )
 }

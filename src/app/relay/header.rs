@@ -10,7 +10,7 @@ use compact_str::CompactString;
 
 use crate::model::position::{NextOffset, Offset, Topic};
 
-/// Header with the source of a notification: `topic/partition@offset#part`.
+/// Header with the source of a notification: `topic/partition@offset#part/parts`.
 pub(super) const SOURCE: &str = "keepstep-relay-source";
 /// Header with what was settled before: `partition=next` for each, separated by commas.
 pub(super) const SETTLED: &str = "keepstep-relay-settled";
@@ -24,6 +24,8 @@ pub(super) struct Origin {
     pub offset: Offset,
     /// Which part of the notification, from 1: one that carries several links is split.
     pub part: u32,
+    /// Into how many parts it was split.
+    pub parts: u32,
 }
 
 /// Next offset of each partition of the source: everything below is on the target.
@@ -35,8 +37,8 @@ pub(super) fn headers(
     origin: Origin,
     settled: &Settled,
 ) -> [(CompactString, Bytes); 2] {
-    let Origin { partition, offset, part } = origin;
-    let source = format!("{from}/{partition}@{offset}#{part}");
+    let Origin { partition, offset, part, parts } = origin;
+    let source = format!("{from}/{partition}@{offset}#{part}/{parts}");
     let settled: Vec<String> =
         settled.iter().map(|(partition, next)| format!("{partition}={next}")).collect();
     [
@@ -63,10 +65,12 @@ fn parse_origin(from: &Topic, text: &str) -> Option<Origin> {
     let rest = text.strip_prefix(from.as_str())?.strip_prefix('/')?;
     let (partition, rest) = rest.split_once('@')?;
     let (offset, part) = rest.split_once('#')?;
+    let (part, parts) = part.split_once('/')?;
     Some(Origin {
         partition: partition.parse().ok()?,
         offset: Offset(offset.parse().ok()?),
         part: part.parse().ok()?,
+        parts: parts.parse().ok()?,
     })
 }
 
@@ -88,10 +92,10 @@ mod tests {
     #[test]
     fn headers_are_read_back() {
         let from = Topic::new("contoso.raw");
-        let origin = Origin { partition: 2, offset: Offset(133), part: 4 };
+        let origin = Origin { partition: 2, offset: Offset(133), part: 4, parts: 5 };
         let settled = Settled::from([(0, NextOffset(120)), (2, NextOffset(130))]);
         let written = headers(&from, origin, &settled);
-        assert_eq!(written[0].1, "contoso.raw/2@133#4");
+        assert_eq!(written[0].1, "contoso.raw/2@133#4/5");
         assert_eq!(written[1].1, "0=120,2=130");
         assert_eq!(parse(&from, &written), Some((origin, settled)));
         assert_eq!(parse(&Topic::new("contoso"), &written), None);
@@ -107,14 +111,15 @@ mod tests {
         };
         for (source, settled) in [
             ("raw/0@1", "0=1"),
-            ("raw/x@1#1", "0=1"),
-            ("raw/0@1#1", "0"),
-            ("raw/0@1#1", "0=x"),
-            ("other/0@1#1", "0=1"),
+            ("raw/0@1#1", "0=1"),
+            ("raw/x@1#1/1", "0=1"),
+            ("raw/0@1#1/1", "0"),
+            ("raw/0@1#1/1", "0=x"),
+            ("other/0@1#1/1", "0=1"),
         ] {
             let headers = [header(SOURCE, source), header(SETTLED, settled)];
             assert_eq!(parse(&from, &headers), None, "{source} {settled}");
         }
-        assert_eq!(parse(&from, &[header(SOURCE, "raw/0@1#1")]), None);
+        assert_eq!(parse(&from, &[header(SOURCE, "raw/0@1#1/1")]), None);
     }
 }

@@ -4,12 +4,12 @@
 //! itself some records may be on the target and some not; those that are, are found by walking
 //! back from the end of each partition.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 
 use super::header::{Origin, Settled, parse};
 use crate::app::cli::failure::Failure;
 use crate::log::{Log, LogRecord};
-use crate::model::position::{Offset, Topic, TopicPartition};
+use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 
 /// Most records at the end of one partition that are looked at.
 const LONGEST_WALK: usize = 20_000;
@@ -19,8 +19,47 @@ const LONGEST_WALK: usize = 20_000;
 pub(super) struct Memory {
     /// Everything below is on the target.
     pub settled: Settled,
-    /// What is on the target beyond that.
-    pub written: HashSet<Origin>,
+    /// What is on the target beyond that, and in which partition of it.
+    pub written: HashMap<Origin, u32>,
+}
+
+impl Memory {
+    /// The next offset of a partition of the source of which something is missing on the target,
+    /// as far as can be told: offsets without a record, and records that became nothing, hide what
+    /// comes after them.
+    pub(super) fn complete_up_to(&self, partition: u32) -> Option<NextOffset> {
+        let mut next = *self.settled.get(&partition)?;
+        let mut there: BTreeMap<Offset, (usize, u32)> = BTreeMap::new();
+        for origin in self.written.keys().filter(|origin| origin.partition == partition) {
+            let (count, parts) = there.entry(origin.offset).or_default();
+            *count += 1;
+            *parts = origin.parts;
+        }
+        while let Some((count, parts)) = there.get(&next.offset())
+            && u32::try_from(*count) == Ok(*parts)
+        {
+            next = next.offset().next();
+        }
+        Some(next)
+    }
+
+    /// The first of these that is missing on the target although a later one of its partition of
+    /// the source is there, in the same partition of the target: written now, it would come too
+    /// late.
+    pub(super) fn overtaken(
+        &self,
+        missing: impl IntoIterator<Item = (Origin, u32)>,
+    ) -> Option<Origin> {
+        let mut latest: HashMap<(u32, u32), Origin> = HashMap::new();
+        for (origin, target) in &self.written {
+            let known = latest.entry((origin.partition, *target)).or_insert(*origin);
+            *known = (*known).max(*origin);
+        }
+        let overtaken = |(origin, target): &(Origin, u32)| {
+            latest.get(&(origin.partition, *target)).is_some_and(|latest| latest > origin)
+        };
+        missing.into_iter().find(overtaken).map(|(origin, _)| origin)
+    }
 }
 
 /// What the end of the target tells.
@@ -61,14 +100,14 @@ pub(super) async fn read_back(
     if ends.is_empty() {
         return Ok(if fresh { Remembered::Fresh } else { Remembered::Unknown });
     }
-    let mut written = HashSet::new();
+    let mut written = HashMap::new();
     for (mut walk, last) in ends {
         let mut next = Some(last);
         while let Some((origin, its_settled)) = next {
             if its_settled != settled {
                 break;
             }
-            written.insert(origin);
+            written.insert(origin, walk.topic_partition.partition.0);
             next = walk.back_to_ours(log, from).await?;
         }
     }
