@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::cli::failure::Failure;
+use super::failure::Failure;
 use super::connect::{LogRole, OpenLog, no_topic, open_destination};
 use super::contents::Contents;
 use super::keys::key_fault;

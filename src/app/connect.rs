@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::cli::failure::Failure;
+use super::failure::Failure;
 use super::settings::destination::{DatabaseSettings, DestinationSettings};
 use super::settings::log::{KafkaBrokers, LogSettings, Security};
 use crate::destination::postgres::{PostgresDestination, PostgresSettings};

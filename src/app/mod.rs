@@ -8,6 +8,7 @@ pub mod cli;
 pub mod connect;
 pub mod contents;
 pub mod demo;
+pub mod failure;
 pub mod http;
 pub mod input;
 pub mod keying;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
-use super::cli::failure::Failure;
+use super::failure::Failure;
 use super::connect::{LogRole, OpenLog, no_topic, now_ms, open_destination};
 use super::contents::Contents;
 use super::http::{Readiness, Server};
@@ -72,6 +72,7 @@ pub async fn run(settings: &Settings, contents: Contents, mut stop: Stop) -> Res
             let what = format!("cannot listen on {address}: {}", error.kind());
             Failure::new(what, "choose another address in [http] listen, or write \"off\"")
         })?;
+        let address = server.address().unwrap_or(address);
         tracing::info!(%address, "listening for /metrics, /healthz and /readyz");
         let server = server.serve(metrics.clone(), watched);
         beside.spawn(async move {

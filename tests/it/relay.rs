@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use keepstep::app::cli::failure::Failure;
+use keepstep::app::failure::Failure;
 use keepstep::app::relay::{RelayOrder, RelayReport, relay};
 use keepstep::app::shutdown::stop_pair;
 use keepstep::codec::{Decoder, DecoderSettings, Relationships};

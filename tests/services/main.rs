@@ -13,6 +13,7 @@
 
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
+mod commands;
 mod kafka;
 mod kills;
 #[path = "../it/log_conformance/mod.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::{Exit, Failure};
+use crate::app::failure::{Exit, Failure};
 use super::load;
 use super::output::Output;
 use super::text::counted;

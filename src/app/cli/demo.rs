@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 use crate::app::demo::{self, DemoOptions};
 
 /// Carry a believable CRM into a SQLite file, and check every cell of it.

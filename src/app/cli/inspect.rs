@@ -8,7 +8,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 use super::output::Output;
 use super::shown::{Shown, Style};
 use super::text::parse_time;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use self::demo::DemoArguments;
-use self::failure::{Exit, Failure};
+use crate::app::failure::{Exit, Failure};
 use self::inspect::InspectArguments;
 use self::output::Output;
 use self::produce::ProduceArguments;
@@ -22,7 +22,6 @@ use crate::model::position::Topic;
 
 mod check;
 mod demo;
-pub mod failure;
 mod inspect;
 mod output;
 mod produce;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 
 /// Standard output, line by line.
 #[derive(Debug)]

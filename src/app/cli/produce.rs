@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 use super::output::{Output, spinner};
 use super::text::{counted, grouped};
 use super::{load, topic_of};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::failure::{Exit, Failure};
+use crate::app::failure::{Exit, Failure};
 use super::output::{Output, spinner};
 use super::text::{counted, parse_time};
 use super::{load, topic_of};

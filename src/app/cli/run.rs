@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::{Exit, Failure};
+use crate::app::failure::{Exit, Failure};
 use super::load;
 use crate::app::run::{run as run_profiles, stop_deadline};
 use crate::app::shutdown::{Ending, Signals, run_until_stopped, stop_pair};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::failure::Failure;
+use crate::app::failure::Failure;
 use super::load;
 use super::output::Output;
 use crate::app::connect::ddl;

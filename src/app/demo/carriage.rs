@@ -17,7 +17,7 @@ use super::place::Place;
 use super::production::{LIVE_PER_SECOND, PARTITIONS, Produced, Production, settled, written};
 use super::progress::Progress;
 use super::shipped::definitions;
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::app::connect::{LogRole, OpenLog, now_ms, open_destination};
 use crate::app::contents::Contents;
 use crate::app::settings::Settings;

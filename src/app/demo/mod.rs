@@ -23,7 +23,7 @@ use self::organisation::Organisation;
 use self::place::{Beginning, Place};
 use self::progress::Waiting;
 use self::report::Measured;
-use super::cli::failure::{Exit, Failure};
+use super::failure::{Exit, Failure};
 use super::shutdown::{Ending, Signals, Stop, run_until_stopped, stop_pair};
 
 mod carriage;

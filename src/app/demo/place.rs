@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::DemoOptions;
 use super::organisation::GENERATOR_VERSION;
 use super::shipped::DOCUMENTS;
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 
 /// Name of the file that says whose demo it is.
 const DEMO_FILE: &str = "demo.json";

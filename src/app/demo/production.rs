@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::generation::{Chunk, Ends};
 use super::organisation::Kept;
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::app::connect::OpenLog;
 use crate::model::position::{Offset, Topic, TopicPartition};
 use crate::pipeline::LatencyHistogram;

@@ -9,7 +9,7 @@ use super::header::{Origin, Settled, headers, is_ours};
 use super::intake::{Intake, Step};
 use super::memory::{Memory, Remembered, read_back};
 use super::{RelayOrder, RelayReport};
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::app::keying::{Keyed, Keyer};
 use crate::app::shutdown::Stop;
 use crate::log::{Log, LogRecord, NewRecord, partition_of};

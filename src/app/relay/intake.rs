@@ -7,7 +7,7 @@ use futures_util::future::select_all;
 use tokio::time::sleep;
 
 use super::merge::AtHand;
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::app::shutdown::Stop;
 use crate::log::{Chunk, Feed, GroupEvent, LogError, LogRecord, Member};
 use crate::model::position::{NextOffset, Topic, TopicPartition};

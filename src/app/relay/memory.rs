@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::header::{Origin, Settled, parse};
-use crate::app::cli::failure::Failure;
+use crate::app::failure::Failure;
 use crate::log::{Log, LogRecord};
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use self::course::Course;
 use self::intake::Intake;
-use super::cli::failure::Failure;
+use super::failure::Failure;
 use super::keying::Keyer;
 use super::shutdown::Stop;
 use crate::codec::DecoderSettings;

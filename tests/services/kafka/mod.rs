@@ -1,7 +1,7 @@
 //! The Kafka adapter against the real broker that `scripts/with-services --kafka` starts.
 
 mod again;
-mod broker;
+pub mod broker;
 mod conformance;
 mod real;
 mod security;

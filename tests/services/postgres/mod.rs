@@ -1,7 +1,7 @@
 //! The destination PostgreSQL, against a real server.
 
 mod laboratory;
-mod server;
+pub mod server;
 mod wire;
 
 use crate::destination_conformance::conforms;
