@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::failure::Failure;
 use super::connect::{LogRole, OpenLog, no_topic, open_destination};
 use super::contents::Contents;
+use super::failure::Failure;
 use super::keys::key_fault;
 use super::settings::Settings;
 use super::settings::destination::{DatabaseSettings, DestinationSettings};

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
-use super::failure::Failure;
 use super::connect::{LogRole, OpenLog, no_topic, now_ms, open_destination};
 use super::contents::Contents;
+use super::failure::Failure;
 use super::http::{Readiness, Server};
 use super::keys::key_fault;
 use super::settings::Settings;

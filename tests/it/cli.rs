@@ -253,7 +253,8 @@ async fn changes_become_rows_while_others_produce_and_inspect() {
 
     let more = place.run_with(&["produce", "--to", "crm.contoso.account"], &account(1, 3, "Eins"));
     assert_eq!(more.code, Some(0));
-    wait("an update", || place.rows("SELECT name FROM account") == ["Eins", "Two"]).await;
+    wait("an update", || place.rows("SELECT name FROM account ORDER BY name") == ["Eins", "Two"])
+        .await;
 
     let shown = place.run(&["inspect", "crm.contoso.account"]);
     assert_eq!(shown.code, Some(0));

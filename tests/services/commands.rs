@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use keepstep::log::{Log as _, NewRecord};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::kafka::broker::{Broker, variable};
-use crate::postgres::server::TestDatabase;
+use crate::postgres::server::Databases;
 
 struct Answer {
     code: Option<i32>,
@@ -76,7 +77,7 @@ fn account(number: u128, version: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_finds_every_problem_of_broker_and_database() {
     let broker = Broker::shared();
-    let database = TestDatabase::new().await;
+    let database = Arc::<Databases>::default().lend().await;
     let missing = Topic::new("there.is.no.such.topic");
     let answer = Place::new(&missing, &database.url(None)).run(&["check"]).await;
     assert_eq!(answer.code, Some(1), "{}{}", answer.out, answer.err);
@@ -104,7 +105,7 @@ async fn check_finds_every_problem_of_broker_and_database() {
 async fn a_keyless_topic_is_refused_relayed_and_looked_at() {
     let broker = Broker::shared();
     let log = broker.log();
-    let database = TestDatabase::new().await;
+    let database = Arc::<Databases>::default().lend().await;
     let raw = broker.topic("raw", 3, &[]).await;
     let keyed = broker.topic("keyed", 2, &[]).await;
     let records = (1..=30_u32).map(|number| NewRecord {
@@ -123,7 +124,11 @@ async fn a_keyless_topic_is_refused_relayed_and_looked_at() {
     let relay = ["relay", raw.as_str(), keyed.as_str(), "--until-end"];
     let relayed = place.run(&relay).await;
     assert_eq!(relayed.code, Some(0), "{}{}", relayed.out, relayed.err);
-    assert!(relayed.out.ends_with("30 records read, 30 notifications written\n"), "{}", relayed.out);
+    assert!(
+        relayed.out.ends_with("30 records read, 30 notifications written\n"),
+        "{}",
+        relayed.out
+    );
     let again = place.run(&relay).await;
     assert!(again.out.ends_with("0 records read, 0 notifications written\n"), "{}", again.out);
 

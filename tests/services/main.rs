@@ -11,9 +11,9 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+mod commands;
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
-mod commands;
 mod kafka;
 mod kills;
 #[path = "../it/log_conformance/mod.rs"]

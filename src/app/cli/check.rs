@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::app::failure::{Exit, Failure};
 use super::load;
 use super::output::Output;
 use super::text::counted;
 use crate::app::check::{Finding, Section, check};
+use crate::app::failure::{Exit, Failure};
 
 /// Runs the command.
 pub(super) async fn run(settings_path: &Path, output: &mut Output) -> Result<(), Failure> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::failure::Failure;
 use crate::app::demo::{self, DemoOptions};
+use crate::app::failure::Failure;
 
 /// Carry a believable CRM into a SQLite file, and check every cell of it.
 ///

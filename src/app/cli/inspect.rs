@@ -8,12 +8,12 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::app::failure::Failure;
 use super::output::Output;
 use super::shown::{Shown, Style};
 use super::text::parse_time;
 use super::{load, topic_of};
 use crate::app::connect::{LogRole, OpenLog};
+use crate::app::failure::Failure;
 use crate::codec::Decoder;
 use crate::log::{Log, LogRecord};
 use crate::model::position::{NextOffset, Topic, TopicPartition};

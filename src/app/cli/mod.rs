@@ -10,7 +10,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use self::demo::DemoArguments;
-use crate::app::failure::{Exit, Failure};
 use self::inspect::InspectArguments;
 use self::output::Output;
 use self::produce::ProduceArguments;
@@ -18,6 +17,7 @@ use self::relay::RelayArguments;
 use self::schema::SchemaArguments;
 use super::contents::Contents;
 use super::settings::Settings;
+use crate::app::failure::{Exit, Failure};
 use crate::model::position::Topic;
 
 mod check;

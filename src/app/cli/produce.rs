@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::app::failure::Failure;
 use super::output::{Output, spinner};
 use super::text::{counted, grouped};
 use super::{load, topic_of};
 use crate::app::connect::{LogRole, OpenLog};
+use crate::app::failure::Failure;
 use crate::app::input::{self, Entry, Source};
 use crate::app::keying::{Keyed, Keyer};
 use crate::app::settings::Settings;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::app::failure::{Exit, Failure};
 use super::output::{Output, spinner};
 use super::text::{counted, parse_time};
 use super::{load, topic_of};
 use crate::app::connect::{LogRole, OpenLog};
+use crate::app::failure::{Exit, Failure};
 use crate::app::relay::{RelayOrder, RelayReport, relay};
 use crate::app::shutdown::{Ending, Signals, run_until_stopped, stop_pair};
 use crate::app::telemetry;

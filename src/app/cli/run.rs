@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::app::failure::{Exit, Failure};
 use super::load;
+use crate::app::failure::{Exit, Failure};
 use crate::app::run::{run as run_profiles, stop_deadline};
 use crate::app::shutdown::{Ending, Signals, run_until_stopped, stop_pair};
 use crate::app::telemetry;

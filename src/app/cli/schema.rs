@@ -4,11 +4,11 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::app::failure::Failure;
 use super::load;
 use super::output::Output;
 use crate::app::connect::ddl;
 use crate::app::contents::Contents;
+use crate::app::failure::Failure;
 use crate::app::settings::Settings;
 use crate::destination::{ActivatedEntity, Activation};
 use crate::model::mapping::Mapping;

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::generation::{Chunk, Ends};
 use super::organisation::Kept;
-use crate::app::failure::Failure;
 use crate::app::connect::OpenLog;
+use crate::app::failure::Failure;
 use crate::model::position::{Offset, Topic, TopicPartition};
 use crate::pipeline::LatencyHistogram;
 use crate::pipeline::status::StatusBoard;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
-use keepstep::log::{Log, Member};
+use keepstep::log::{FeedLimits, GroupEvent, Log, Member};
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -115,4 +115,34 @@ impl TestedLog for DiskLog {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_on_disk_conforms() {
     assert_eq!(conforms(&Disk).await, [""; 0]);
+}
+
+/// Feeds that nobody asks any more once held all turns of the readers: whoever then asked for
+/// bounds waited for ever.
+#[tokio::test]
+async fn feeds_left_in_the_middle_of_a_read_keep_no_reader_from_others() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path()).await;
+    let topic = Topic::new("left");
+    log.create_topic(&topic, 8, false).await.unwrap();
+    let limits = FeedLimits { bytes: 1_000_000 };
+    let mut member = log.join("g", std::slice::from_ref(&topic), limits).await.unwrap();
+    let Some(GroupEvent::Assigned(mut feeds)) = member.next().await.unwrap() else {
+        panic!("no partition");
+    };
+    for feed in &mut feeds {
+        feed.start(NextOffset::ZERO).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = feed.next() => panic!("there is nothing to deliver"),
+            () = std::future::ready(()) => {} // begun, and left
+        }
+    }
+    let first = TopicPartition::new(&topic, 0);
+    let bounds = log.bounds(&first);
+    let bounds = tokio::time::timeout(Duration::from_secs(20), bounds)
+        .await
+        .expect("there is a reader left")
+        .unwrap();
+    assert_eq!(bounds.end, NextOffset::ZERO);
 }

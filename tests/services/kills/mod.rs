@@ -43,7 +43,7 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
         let settled = servers.settled().await;
         let left = published.len() - settled;
         let more = rng.random_range(1..(left / (total - kills_done) as usize / 2).max(2));
-        servers.wait_settled(settled + more).await;
+        servers.wait_settled(settled + more, &mut processes).await;
         let at = rng.random_range(0..processes.len());
         processes[at].kill();
         kills_done += 1;
@@ -55,7 +55,7 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
         processes[at] = servers.keepstep(at);
     }
     publishing.await.expect("publishes");
-    servers.wait_settled(published.len()).await;
+    servers.wait_settled(published.len(), &mut processes).await;
     servers.compare(&published).await;
     assert_eq!(servers.updates_that_were_not_newer().await, 0);
     println!("{kills_done} kills, {} changes, every row as replayed", published.len());
@@ -71,19 +71,19 @@ async fn kills_on_the_embedded_log_and_sqlite_lose_nothing_and_apply_nothing_twi
     let mut rng = SmallRng::seed_from_u64(seed);
     let machine = OneMachine::new();
     let published = Published::new(seed, CHANGES);
-    // Before anything consumes: appending beside a consumer is the log's own tests' matter.
-    published.clone().publish(machine.log().await, machine.topic()).await;
     let mut process = machine.keepstep();
+    let publishing = tokio::spawn(published.clone().publish(machine.log().await, machine.topic()));
     let total = kills();
     for done in 0..total {
         let settled = machine.settled();
         let left = published.len() - settled;
         let more = rng.random_range(1..(left / (total - done) as usize / 2).max(2));
-        machine.wait_settled(settled + more).await;
+        machine.wait_settled(settled + more, &mut process).await;
         process.kill();
         process = machine.keepstep();
     }
-    machine.wait_settled(published.len()).await;
+    publishing.await.expect("publishes");
+    machine.wait_settled(published.len(), &mut process).await;
     machine.compare(&published);
     process.stop();
 }

@@ -48,6 +48,13 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
+    /// A process that ended by itself would be waited for in vain.
+    fn must_run(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("it ran") {
+            panic!("keepstep ended by itself with {status}; what it said is above");
+        }
+    }
+
     /// Asks it to end, and sees that it ends well.
     pub(super) fn stop(mut self) {
         let pid = self.child.id().to_string();
@@ -109,10 +116,12 @@ level = "error"
     path
 }
 
-async fn wait(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+/// Waits until something holds, as long as all processes run.
+async fn wait(what: &str, processes: &mut [Process], mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let mut look = tokio::time::interval(LOOK);
     while !holds().await {
+        processes.iter_mut().for_each(Process::must_run);
         assert!(Instant::now() < deadline, "{what} did not happen in {PATIENCE:?}");
         look.tick().await;
     }
@@ -249,8 +258,8 @@ impl Servers {
         self.try_settled().await.unwrap_or(0)
     }
 
-    pub(super) async fn wait_settled(&self, wanted: usize) {
-        wait("copying so far", async || self.settled().await >= wanted).await;
+    pub(super) async fn wait_settled(&self, wanted: usize, processes: &mut [Process]) {
+        wait("copying so far", processes, async || self.settled().await >= wanted).await;
     }
 
     /// Every table, row by row, against the serial replay.
@@ -330,8 +339,9 @@ impl OneMachine {
         settled.and_then(|settled| usize::try_from(settled).ok()).unwrap_or(0)
     }
 
-    pub(super) async fn wait_settled(&self, wanted: usize) {
-        wait("copying so far", async || self.settled() >= wanted).await;
+    pub(super) async fn wait_settled(&self, wanted: usize, process: &mut Process) {
+        let processes = std::slice::from_mut(process);
+        wait("copying so far", processes, async || self.settled() >= wanted).await;
     }
 
     pub(super) fn compare(&self, published: &Published) {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::alter::{Failure, StoredPartition, find_partition};
 use super::error::sqlite_error;
@@ -26,15 +27,18 @@ const READERS: usize = 4;
 pub(super) struct Readers {
     folder: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, idle: Mutex::default(), turns: Semaphore::new(READERS) }
+        Self { folder, idle: Mutex::default(), turns: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Lets `read` look at one state of the log.
+    ///
+    /// A caller that stops asking for the answer keeps no turn from others: turns are taken in a
+    /// task, which goes on by itself. Dropping the future ends what has not begun.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         what: String,
@@ -46,18 +50,24 @@ impl Readers {
             code: "STOPPING".to_owned(),
             hint: "The process is about to stop".to_owned(),
         };
-        let Ok(_turn) = self.turns.acquire().await else { return Err(stopped(&what)) };
         let readers = Arc::clone(self);
         let context = what.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            readers.with_connection(read).map_err(|failure| match failure {
-                Failure::Refused(error) => error,
-                Failure::Database(error) => {
-                    sqlite_error(&context, &database_file(&readers.folder), &error)
-                }
-            })
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let turn = Arc::clone(&readers.turns).acquire_owned().await;
+            let reading = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                readers.with_connection(read).map_err(|failure| match failure {
+                    Failure::Refused(error) => error,
+                    Failure::Database(error) => {
+                        sqlite_error(&context, &database_file(&readers.folder), &error)
+                    }
+                })
+            });
+            reading.await
         });
-        task.await.unwrap_or_else(|_| Err(stopped(&what)))
+        let answer = task.join_next().await;
+        answer.and_then(|task| task.ok()?.ok()).unwrap_or_else(|| Err(stopped(&what)))
     }
 
     /// A connection that failed is not used again.
