@@ -102,7 +102,7 @@ fn a_demo_ends_with_every_cell_as_expected() {
     for words in [
         "append to commit",
         "crm.sqlite",
-        "sqlite3 -column",
+        "SELECT name",
         "inspect --config",
         "adv_contact_opportunity",
         "came back",

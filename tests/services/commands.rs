@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use keepstep::log::{Log as _, NewRecord};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::kafka::broker::{Broker, variable};
-use crate::postgres::server::Databases;
+use crate::postgres::server::TestDatabase;
 
 struct Answer {
     code: Option<i32>,
@@ -77,7 +76,7 @@ fn account(number: u128, version: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_finds_every_problem_of_broker_and_database() {
     let broker = Broker::shared();
-    let database = Arc::<Databases>::default().lend().await;
+    let database = TestDatabase::new().await;
     let missing = Topic::new("there.is.no.such.topic");
     let answer = Place::new(&missing, &database.url(None)).run(&["check"]).await;
     assert_eq!(answer.code, Some(1), "{}{}", answer.out, answer.err);
@@ -105,7 +104,7 @@ async fn check_finds_every_problem_of_broker_and_database() {
 async fn a_keyless_topic_is_refused_relayed_and_looked_at() {
     let broker = Broker::shared();
     let log = broker.log();
-    let database = Arc::<Databases>::default().lend().await;
+    let database = TestDatabase::new().await;
     let raw = broker.topic("raw", 3, &[]).await;
     let keyed = broker.topic("keyed", 2, &[]).await;
     let records = (1..=30_u32).map(|number| NewRecord {

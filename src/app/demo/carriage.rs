@@ -14,7 +14,9 @@ use super::DemoOptions;
 use super::generation::{Assignment, Ends, Generation, GenerationError};
 use super::organisation::{Kept, Organisation};
 use super::place::Place;
-use super::production::{LIVE_PER_SECOND, PARTITIONS, Produced, Production, settled, written};
+use super::production::{
+    LIVE_PER_SECOND, LiveBegin, PARTITIONS, Produced, Production, settled, written,
+};
 use super::progress::Progress;
 use super::shipped::definitions;
 use crate::app::connect::{LogRole, OpenLog, now_ms, open_destination};
@@ -42,16 +44,24 @@ pub(super) struct Carriage {
     assignment: Assignment,
 }
 
-/// What was measured while carrying.
-pub(super) struct Carried {
-    /// What this run wrote.
-    pub(super) totals: Totals,
+/// What was measured while some changes were carried.
+pub(super) struct Stretch {
+    /// How many changes that were.
+    pub(super) changes: u64,
+    /// In how many batches.
+    pub(super) batches: u64,
     /// How long it took.
     pub(super) took: Duration,
     /// Times from append to commit.
     pub(super) latency: LatencyHistogram,
-    /// The same when the live changes began, if there were any.
-    pub(super) before_live: Option<LatencyHistogram>,
+}
+
+/// What was measured while carrying.
+pub(super) struct Carried {
+    /// What was produced as fast as it went, or at the rate that was asked for.
+    pub(super) backlog: Stretch,
+    /// What happened live after that.
+    pub(super) live: Option<Stretch>,
 }
 
 /// How it ended when nothing failed.
@@ -144,6 +154,7 @@ impl Carriage {
             produced: Arc::clone(&produced),
             board: Arc::clone(&board),
             changes: assignment.changes,
+            stop: stop.clone(),
         };
         let (stopper, stopping) = watch::channel(false);
         let mut running = JoinSet::new();
@@ -171,13 +182,36 @@ impl Carriage {
         };
         let finished = tokio::task::spawn_blocking(move || generation.finish()).await;
         let organisation = finished.unwrap_or(Err(GenerationError::Ended)).map_err(wrong_log)?;
-        let carried = Carried {
-            totals: board.totals(),
-            took,
-            latency: board.latency(),
-            before_live: live.map(|live| live.before),
-        };
+        let carried = carried(&board, begun, took, live);
         Ok(Ended::Carried(Box::new(organisation), carried))
+    }
+}
+
+fn carried(
+    board: &StatusBoard,
+    begun: Instant,
+    took: Duration,
+    live: Option<LiveBegin>,
+) -> Carried {
+    let (totals, latency) = (board.totals(), board.latency());
+    let Some(live) = live else {
+        let Totals { changes, batches, .. } = totals;
+        return Carried { backlog: Stretch { changes, batches, took, latency }, live: None };
+    };
+    let before = live.at.duration_since(begun);
+    Carried {
+        live: Some(Stretch {
+            changes: totals.changes.saturating_sub(live.totals.changes),
+            batches: totals.batches.saturating_sub(live.totals.batches),
+            took: took.saturating_sub(before),
+            latency: latency.since(&live.latency),
+        }),
+        backlog: Stretch {
+            changes: live.totals.changes,
+            batches: live.totals.batches,
+            took: before,
+            latency: live.latency,
+        },
     }
 }
 

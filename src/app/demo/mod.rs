@@ -157,8 +157,7 @@ fn begin(
     match beginning {
         Beginning::New => writeln!(
             out,
-            "A CRM to which {count} changes happen (seed {seed}), onto an embedded log and into \
-             SQLite, in {folder}\n"
+            "{count} changes of a CRM (seed {seed}), over a log on disk into SQLite, in {folder}\n"
         ),
         Beginning::GoesOn => writeln!(
             out,
@@ -175,17 +174,9 @@ fn measured(
     organisation: &Organisation,
     carried: Carried,
 ) -> Measured {
-    let Carried { totals, took, latency, before_live } = carried;
-    let (live, backlog) = match before_live {
-        Some(before) => (latency.since(&before), before),
-        None => (latency.since(&latency), latency),
-    };
     Measured {
         said: organisation.said(),
-        totals,
-        took,
-        backlog,
-        live,
+        carried,
         rate: options.rate,
         database_bytes: place.database_bytes(),
         log_bytes: place.log_bytes(),

@@ -18,7 +18,7 @@ use crate::app::connect::OpenLog;
 use crate::app::failure::Failure;
 use crate::model::position::{Offset, Topic, TopicPartition};
 use crate::pipeline::LatencyHistogram;
-use crate::pipeline::status::StatusBoard;
+use crate::pipeline::status::{StatusBoard, Totals};
 
 /// Partitions of every topic.
 pub(super) const PARTITIONS: u32 = 4;
@@ -58,8 +58,12 @@ pub(super) struct Production {
 /// What was measured when the live changes began.
 #[derive(Clone, Debug)]
 pub(super) struct LiveBegin {
+    /// When that was.
+    pub(super) at: Instant,
+    /// What was written before.
+    pub(super) totals: Totals,
     /// Times from append to commit of everything before.
-    pub(super) before: LatencyHistogram,
+    pub(super) latency: LatencyHistogram,
 }
 
 impl Production {
@@ -100,7 +104,11 @@ impl Production {
             }
             if chunk.live && live.is_none() && self.rate.is_none() {
                 written(&self.board, self.produced.get()).await;
-                live = Some(LiveBegin { before: self.board.latency() });
+                live = Some(LiveBegin {
+                    at: Instant::now(),
+                    totals: self.board.totals(),
+                    latency: self.board.latency(),
+                });
                 pace = Some(Pace::new(LIVE_PER_SECOND));
             }
             if let Some(pace) = &mut pace {

@@ -11,6 +11,7 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::production::{Produced, settled};
+use crate::app::shutdown::Stop;
 use crate::pipeline::status::{LaneState, StatusBoard};
 
 /// Time over which a rate is measured.
@@ -26,6 +27,8 @@ pub(super) struct Progress {
     pub(super) board: Arc<StatusBoard>,
     /// Changes in all.
     pub(super) changes: u64,
+    /// Whether a stop was asked for.
+    pub(super) stop: Stop,
 }
 
 /// One look.
@@ -48,7 +51,7 @@ impl Look {
 impl Progress {
     /// Shows progress until dropped.
     pub(super) async fn show(self) {
-        let bars = std::io::stderr().is_terminal().then(|| Bars::new(self.changes));
+        let bars = std::io::stderr().is_terminal().then(|| Bars::new(self.changes, self.stop));
         let mut produced_rate = Rate::default();
         let mut written_rate = Rate::default();
         let mut ticks = interval(if bars.is_some() { BAR_PERIOD } else { LINE_PERIOD });
@@ -131,13 +134,15 @@ impl Drop for Waiting {
 
 /// Two bars and a line below them.
 struct Bars {
+    all: MultiProgress,
     produced: ProgressBar,
     written: ProgressBar,
     below: ProgressBar,
+    stop: Stop,
 }
 
 impl Bars {
-    fn new(changes: u64) -> Self {
+    fn new(changes: u64, stop: Stop) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let bar = |name: &'static str, colour: &str| {
             let template = format!(
@@ -155,7 +160,7 @@ impl Bars {
         if let Ok(style) = style {
             below.set_style(style);
         }
-        Self { produced, written, below }
+        Self { all, produced, written, below, stop }
     }
 
     fn draw(&self, look: &Look) {
@@ -174,6 +179,10 @@ impl Bars {
 
 impl Drop for Bars {
     fn drop(&mut self) {
+        if self.stop.is_asked() {
+            // The terminal has written ^C below: drawing again would miss the place.
+            self.all.set_draw_target(ProgressDrawTarget::hidden());
+        }
         self.below.finish_and_clear();
         self.produced.abandon();
         self.written.abandon();

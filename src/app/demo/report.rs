@@ -2,29 +2,21 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 
+use super::carriage::{Carried, Stretch};
 use super::comparison::{FIRST_DIFFERENCES, TableFinding};
 use super::organisation::Said;
 use super::place::Place;
 use super::production::LIVE_PER_SECOND;
-use crate::pipeline::LatencyHistogram;
-use crate::pipeline::status::Totals;
 
 /// What was measured.
 pub(super) struct Measured {
     /// What the organisation said, from the very beginning.
     pub(super) said: Said,
-    /// What this run wrote.
-    pub(super) totals: Totals,
-    /// How long this run wrote.
-    pub(super) took: Duration,
-    /// Times from append to commit of what was produced as fast as it went, or at the given rate.
-    pub(super) backlog: LatencyHistogram,
-    /// The same of the live changes.
-    pub(super) live: LatencyHistogram,
+    /// What this run carried.
+    pub(super) carried: Carried,
     /// The rate that was asked for.
     pub(super) rate: Option<u64>,
     /// Bytes of the database.
@@ -38,7 +30,7 @@ pub(super) struct Measured {
 /// # Errors
 /// If nobody reads any more.
 pub(super) fn done(out: &mut impl Write, measured: &Measured, place: &Place) -> io::Result<()> {
-    let Measured { said, totals, took, .. } = measured;
+    let said = &measured.said;
     writeln!(out)?;
     let loaded = format!(
         "{}: {} loaded, {} created, {} deleted, {} of these came back",
@@ -56,45 +48,39 @@ pub(super) fn done(out: &mut impl Write, measured: &Measured, place: &Place) -> 
         HumanCount(said.late),
     );
     line(out, "", &updated)?;
-    if totals.changes > 0 {
-        let ms = took.as_millis().max(1);
-        let per_second = u128::from(totals.changes) * 1_000 / ms;
-        line(
-            out,
-            "rate",
-            &format!(
-                "{} changes in {:.1} s, {} a second, in {} batches",
-                HumanCount(totals.changes),
-                took.as_secs_f64(),
-                HumanCount(u64::try_from(per_second).unwrap_or(u64::MAX)),
-                HumanCount(totals.batches),
-            ),
-        )?;
+    let Carried { backlog, live } = &measured.carried;
+    let how = match measured.rate {
+        Some(rate) => format!("at {} a second", HumanCount(rate)),
+        None => "produced as fast as it goes".to_owned(),
+    };
+    stretch(out, "backlog", backlog, &how)?;
+    if let Some(live) = live {
+        let how = format!("live at {} a second", HumanCount(LIVE_PER_SECOND));
+        stretch(out, "then", live, &how)?;
     }
-    latencies(out, measured)?;
     let (database, log) = (HumanBytes(measured.database_bytes), HumanBytes(measured.log_bytes));
     line(out, "database", &format!("{} ({database})", place.database().display()))?;
     line(out, "log", &format!("{} ({log})", place.log().display()))
 }
 
-fn latencies(out: &mut impl Write, measured: &Measured) -> io::Result<()> {
-    let live = format!(
-        "{} changes live, {}/s",
-        HumanCount(measured.live.total()),
-        HumanCount(LIVE_PER_SECOND)
+/// Rate, and time from append to commit, of what one stretch of this run carried.
+fn stretch(out: &mut impl Write, label: &str, stretch: &Stretch, how: &str) -> io::Result<()> {
+    let Stretch { changes, batches, took, latency } = stretch;
+    if *changes == 0 {
+        return Ok(());
+    }
+    let per_second = u128::from(*changes) * 1_000 / took.as_millis().max(1);
+    let rate = format!(
+        "{} changes {how}, in {:.1} s: {} a second, {} batches",
+        HumanCount(*changes),
+        took.as_secs_f64(),
+        HumanCount(u64::try_from(per_second).unwrap_or(u64::MAX)),
+        HumanCount(*batches),
     );
-    let backlog = match measured.rate {
-        Some(rate) => format!("at {}/s", HumanCount(rate)),
-        None => "the backlog, produced as fast as it goes".to_owned(),
-    };
-    let mut label = "append to commit";
-    for (histogram, what) in [(&measured.live, live), (&measured.backlog, backlog)] {
-        if let (Some(half), Some(most)) = (histogram.percentile_ms(50), histogram.percentile_ms(99))
-        {
-            let (half, most) = (duration(half), duration(most));
-            line(out, label, &format!("p50 {half}, p99 {most} ({what})"))?;
-            label = "";
-        }
+    line(out, label, &rate)?;
+    if let (Some(half), Some(most)) = (latency.percentile_ms(50), latency.percentile_ms(99)) {
+        let times = format!("append to commit p50 {}, p99 {}", duration(half), duration(most));
+        line(out, "", &times)?;
     }
     Ok(())
 }
@@ -108,7 +94,7 @@ fn duration(ms: u64) -> String {
 }
 
 fn line(out: &mut impl Write, label: &str, text: &str) -> io::Result<()> {
-    writeln!(out, "  {label:<17} {text}")
+    writeln!(out, "  {label:<9} {text}")
 }
 
 /// Writes three commands to look at the database with.
@@ -121,16 +107,16 @@ pub(super) fn commands(out: &mut impl Write, folder: &Path, program: &str) -> io
     writeln!(out, "\n  Look at it:")?;
     writeln!(
         out,
-        "    sqlite3 -column {database} \"SELECT name, address1_city, revenue FROM account LIMIT 10\""
+        "    sqlite3 {database} \"SELECT name, address1_city, revenue FROM account LIMIT 9\""
     )?;
     writeln!(
         out,
-        "    sqlite3 -column {database} \"SELECT count(*), a.name FROM contact c JOIN account a ON \
-         a.Id = c.parentcustomerid GROUP BY 2 ORDER BY 1 DESC LIMIT 10\""
+        "    sqlite3 {database} \"SELECT a.address1_country, count(*) AS deals FROM opportunity o JOIN \
+         account a ON a.Id = o.customerid GROUP BY 1\""
     )?;
     writeln!(
         out,
-        "    {} inspect --config {settings} demo.rivermark.contact --last 3 --show-content",
+        "    {} inspect --config {settings} crm.demo.contact --last 3 --show-content",
         shell_word(program)
     )
 }

@@ -52,7 +52,8 @@ pub(super) struct TableWriter<'a> {
     /// Whether the entity has tombstones; while it has none, images need not look for theirs.
     tombstones: bool,
     counts: TableCounts,
-    images: HashMap<ImageGuard, CachedStatement<'a>>,
+    /// By [`ImageGuard`].
+    images: [Option<CachedStatement<'a>>; 4],
     patches: HashMap<(PatchGuard, Vec<u16>), CachedStatement<'a>>,
     delete: Option<CachedStatement<'a>>,
     bury: Option<CachedStatement<'a>>,
@@ -82,7 +83,7 @@ impl<'a> TableWriter<'a> {
             mutations,
             tombstones,
             counts: TableCounts { entity, written: 0, deleted: 0, superseded: 0 },
-            images: HashMap::new(),
+            images: [const { None }; 4],
             patches: HashMap::new(),
             delete: None,
             bury: None,
@@ -176,13 +177,8 @@ impl<'a> TableWriter<'a> {
     fn image(&mut self, change: &NetChange, part: &ImagePart) -> Result<bool, Stop> {
         let guard = self.image_guard(part);
         let table = &self.mapping.table;
-        let statement = match self.images.entry(guard) {
-            std::collections::hash_map::Entry::Occupied(ready) => ready.into_mut(),
-            std::collections::hash_map::Entry::Vacant(slot) => {
-                let text = statements::image(table, guard);
-                slot.insert(self.connection.prepare_cached(&text)?)
-            }
-        };
+        let slot = &mut self.images[guard as usize];
+        let statement = ready(slot, self.connection, || statements::image(table, guard))?;
         if part.cells.len() < table.columns.len() {
             // What is not bound is null, and not what the row before had.
             statement.clear_bindings();

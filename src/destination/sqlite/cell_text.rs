@@ -58,59 +58,87 @@ impl Scratch {
     /// `YYYY-MM-DD HH:MM:SS.fff` in UTC.
     pub(super) fn moment(&mut self, ticks: Ticks) -> &[u8] {
         let ms = ticks.get() / TICKS_PER_MILLISECOND;
-        let (days, ms_of_day) = (ms / 86_400_000, ms % 86_400_000);
+        // Days of ten thousand years and the milliseconds of a day fit 32 bits with ease.
+        let days = u32::try_from(ms / 86_400_000).unwrap_or_default();
+        let ms_of_day = u32::try_from(ms % 86_400_000).unwrap_or_default();
         let (year, month, day) = civil_date(days);
-        let seconds = ms_of_day / 1_000;
-        let text = &mut self.0;
-        text[..MOMENT_BYTES].copy_from_slice(b"0000-00-00 00:00:00.000");
-        put(&mut text[0..4], year);
-        put(&mut text[5..7], month);
-        put(&mut text[8..10], day);
-        put(&mut text[11..13], seconds / 3_600);
-        put(&mut text[14..16], seconds / 60 % 60);
-        put(&mut text[17..19], seconds % 60);
-        put(&mut text[20..23], ms_of_day % 1_000);
+        let (seconds, fraction) = (ms_of_day / 1_000, ms_of_day % 1_000);
+        let (minutes, second) = (seconds / 60, seconds % 60);
+        let (hour, minute) = (minutes / 60, minutes % 60);
+        let digit = |number: u32| b'0' + u8::try_from(number % 10).unwrap_or_default();
+        let text: [u8; MOMENT_BYTES] = [
+            digit(year / 1_000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+            b' ',
+            digit(hour / 10),
+            digit(hour),
+            b':',
+            digit(minute / 10),
+            digit(minute),
+            b':',
+            digit(second / 10),
+            digit(second),
+            b'.',
+            digit(fraction / 100),
+            digit(fraction / 10),
+            digit(fraction),
+        ];
+        self.0[..MOMENT_BYTES].copy_from_slice(&text);
         &self.0[..MOMENT_BYTES]
     }
 
     /// All digits of a decimal and of its scale.
     pub(super) fn decimal(&mut self, number: Decimal) -> &[u8] {
+        /// Digits that surely fit 64 bits, in which a division is many times cheaper.
+        const CHUNK_DIGITS: usize = 19;
+        const CHUNK: u128 = 10_u128.pow(19);
         let unscaled = number.unscaled();
         let scale = usize::from(number.scale());
-        let mut at = ROOM_BYTES;
-        let mut digits = 0;
         let mut rest = unscaled.unsigned_abs();
-        loop {
-            if digits == scale && scale > 0 {
-                at -= 1;
-                self.0[at] = b'.';
+        let mut end = ROOM_BYTES;
+        let low = loop {
+            match u64::try_from(rest) {
+                Ok(low) => break low,
+                Err(_) => {
+                    let chunk = u64::try_from(rest % CHUNK).unwrap_or_default();
+                    rest /= CHUNK;
+                    put(&mut self.0[end - CHUNK_DIGITS..end], chunk);
+                    end -= CHUNK_DIGITS;
+                }
             }
-            // Most numbers fit 64 bits, where a division is many times cheaper.
-            let digit = if let Ok(small) = u64::try_from(rest) {
-                rest = u128::from(small / 10);
-                small % 10
-            } else {
-                let digit = rest % 10;
-                rest /= 10;
-                u64::try_from(digit).unwrap_or_default()
-            };
-            at -= 1;
-            self.0[at] = b'0' + u8::try_from(digit).unwrap_or_default();
-            digits += 1;
-            if rest == 0 && digits > scale {
-                break;
-            }
+        };
+        let digits = if low == 0 { 0 } else { low.ilog10() as usize + 1 };
+        put(&mut self.0[end - digits..end], low);
+        let mut start = end - digits;
+        // A zero before the point, and as many after it as the scale says.
+        let least = ROOM_BYTES - scale - 1;
+        if start > least {
+            self.0[least..start].fill(b'0');
+            start = least;
+        }
+        if scale > 0 {
+            self.0.copy_within(start..ROOM_BYTES - scale, start - 1);
+            start -= 1;
+            self.0[ROOM_BYTES - scale - 1] = b'.';
         }
         if unscaled < 0 {
-            at -= 1;
-            self.0[at] = b'-';
+            start -= 1;
+            self.0[start] = b'-';
         }
-        &self.0[at..]
+        &self.0[start..]
     }
 }
 
-/// Writes a number that is not negative into all of `room`.
-fn put(room: &mut [u8], mut number: i64) {
+/// Writes a number into all of `room`, with zeros before it.
+fn put(room: &mut [u8], mut number: u64) {
     for byte in room.iter_mut().rev() {
         *byte = b'0' + u8::try_from(number % 10).unwrap_or_default();
         number /= 10;
@@ -119,17 +147,17 @@ fn put(room: &mut [u8], mut number: i64) {
 
 /// Year, month and day of a day counted from 0001-01-01 (Howard Hinnant, "chrono-Compatible
 /// Low-Level Date Algorithms", `civil_from_days`).
-fn civil_date(days: i64) -> (i64, i64, i64) {
+fn civil_date(days: u32) -> (u32, u32, u32) {
     // Years begin in March there, so that a leap day comes last; eras of 400 years from 0000-03-01.
     let shifted = days + 306;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
     (year, month, day)
 }
 

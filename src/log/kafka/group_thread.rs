@@ -20,7 +20,7 @@ use super::feed::KafkaFeed;
 use super::group_context::{GroupContext, Rebalance, assign, unassign};
 use super::member::Wishes;
 use super::number;
-use super::slot::{Common, Phase, Slot};
+use super::slot::{Common, Slot};
 use crate::log::{Feed, GroupEvent, LogError};
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 
@@ -46,7 +46,6 @@ pub(super) struct GroupThread {
     slots: HashMap<TopicPartition, Arc<Slot>>,
     revoke_deadline: Duration,
     revoking: Option<Revoking>,
-    commits: HashMap<TopicPartition, NextOffset>,
     commit_at: Instant,
     /// An error after which the member is of no more use.
     broken: bool,
@@ -75,7 +74,6 @@ impl GroupThread {
             slots: HashMap::new(),
             revoke_deadline,
             revoking: None,
-            commits: HashMap::new(),
             commit_at: Instant::now(),
             broken: false,
         }
@@ -239,7 +237,7 @@ impl GroupThread {
         if waits {
             warn!(partitions = revoking.partitions.len(), "lanes took too long to give back");
         }
-        self.commit();
+        self.commit(&revoking.partitions);
         self.give_back(&revoking.partitions);
     }
 
@@ -253,29 +251,28 @@ impl GroupThread {
     /// Parks the partitions that nobody asks for while the others move on.
     fn park_neglected(&self) {
         for slot in self.slots.values().filter(|slot| slot.is_neglected()) {
-            let mut state = slot.lock();
-            if matches!(state.phase, Phase::Running) {
-                state.phase = Phase::Parked;
-                self.pause(&list_of(std::slice::from_ref(&slot.topic_partition), |_| {
-                    NextOffset::ZERO
-                }));
+            if slot.lock().park() {
+                let it = std::slice::from_ref(&slot.topic_partition);
+                self.pause(&list_of(it, |_| NextOffset::ZERO));
             }
         }
     }
 
     fn commit_when_due(&mut self) {
         if Instant::now() >= self.commit_at {
-            self.commit();
+            self.commit(&[]);
             self.commit_at = Instant::now() + COMMIT_EVERY;
         }
     }
 
-    fn commit(&mut self) {
-        self.commits.extend(self.wishes.take_commits());
-        if self.commits.is_empty() {
+    /// Tells the group how far its partitions have come. Not those of others: a late word would
+    /// move the group back behind what their new owner said.
+    fn commit(&self, leaving: &[TopicPartition]) {
+        let mut commits = self.wishes.take_commits();
+        commits.retain(|it, _| self.slots.contains_key(it) || leaving.contains(it));
+        if commits.is_empty() {
             return;
         }
-        let commits = std::mem::take(&mut self.commits);
         let partitions: Vec<TopicPartition> = commits.keys().cloned().collect();
         let list = list_of(&partitions, |partition| {
             commits.get(partition).copied().unwrap_or(NextOffset::ZERO)
@@ -297,7 +294,7 @@ impl GroupThread {
             self.end(&left);
             let (done, mut answered) = oneshot::channel();
             let until = Instant::now() + self.revoke_deadline;
-            self.send(Ok(GroupEvent::Revoked { partitions: left, done }));
+            self.send(Ok(GroupEvent::Revoked { partitions: left.clone(), done }));
             while matches!(answered.try_recv(), Err(oneshot::error::TryRecvError::Empty))
                 && Instant::now() < until
             {
@@ -305,7 +302,7 @@ impl GroupThread {
                 std::thread::park_timeout(SHORT_TICK);
             }
         }
-        self.commit();
+        self.commit(&left);
         self.consumer.context().close();
         // Rebalances that came meanwhile still wait for their answer.
         while let Some(rebalance) = self.consumer.context().next_rebalance() {

@@ -224,7 +224,9 @@ pub fn reserved(property: &str) -> Option<&'static str> {
         | "transactional.id"
         | "max.in.flight"
         | "max.in.flight.requests.per.connection" => APPEND,
-        "log.queue" | "plugin.library.paths" => "keepstep needs it as it is",
+        "log.queue" | "plugin.library.paths" | "test.mock.num.brokers" => {
+            "keepstep needs it as it is"
+        }
         _ => return None,
     })
 }

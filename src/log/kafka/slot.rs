@@ -260,6 +260,19 @@ impl SlotState {
         self.held.as_ref().map_or(self.next, |held| NextOffset(held.offset.0))
     }
 
+    /// Stops until it is asked again; whether there was anything to stop. An error that waits to be
+    /// told stays so: asking again follows it.
+    pub(super) fn park(&mut self) -> bool {
+        match self.phase {
+            Phase::Running => {
+                self.phase = Phase::Parked;
+                true
+            }
+            Phase::Failed(_) => true,
+            Phase::Stopped | Phase::Parked => false,
+        }
+    }
+
     /// The thread has started delivery at `from`.
     pub(super) fn started(&mut self, from: NextOffset) {
         self.phase = Phase::Running;

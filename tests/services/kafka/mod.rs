@@ -3,5 +3,6 @@
 mod again;
 pub mod broker;
 mod conformance;
+mod memory;
 mod real;
 mod security;

@@ -1,7 +1,12 @@
 //! The destination PostgreSQL, against a real server.
 
+mod case;
 mod laboratory;
+mod locks;
+mod outage;
+mod rights;
 pub mod server;
+mod tls;
 mod wire;
 
 use crate::destination_conformance::conforms;

@@ -3,6 +3,7 @@
 //! Making a database takes long and so does dropping one; so they are emptied and used again, and
 //! dropped when the last of their users is gone.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -141,6 +142,11 @@ impl Drop for TestDatabase {
 }
 
 impl TestDatabase {
+    /// A database of its own for one test.
+    pub async fn new() -> Self {
+        Arc::new(Databases::default()).lend().await
+    }
+
     /// How the driver reaches it.
     pub fn config(&self) -> Config {
         config(&self.name)
@@ -177,4 +183,10 @@ impl TestDatabase {
     pub fn open(&self, mutations: Mutations) -> PostgresDestination {
         PostgresDestination::new(self.settings(None), mutations).unwrap()
     }
+}
+
+/// A number that no other test of this process has.
+pub fn unique_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -4,7 +4,7 @@
 //! the answer to the statements that hold the commit. Plain lines only.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -15,10 +15,16 @@ use tokio::task::JoinSet;
 /// What happens to the first burst, which is the text that moves the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mischief {
+    /// Nothing.
+    None,
     /// It is held up before any of it reaches the server.
     HoldBurst,
+    /// All of it but its last byte reaches the server, and then nothing more.
+    HoldLastByte,
     /// The server does it, and the answer is lost with the connection.
     LoseAnswer,
+    /// The connection is cut before it, with the rows of the COPY sent.
+    CutBefore,
 }
 
 /// How far the mischief has come.
@@ -36,12 +42,21 @@ pub enum State {
 pub struct Wire {
     pub port: u16,
     state: Arc<watch::Sender<State>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     _pumps: JoinSet<()>,
+}
+
+/// A message of the client: its type, and the beginning of a statement's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub kind: char,
+    pub text: String,
 }
 
 struct Line {
     mischief: Mischief,
     state: Arc<watch::Sender<State>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     /// Number of messages that ask for an answer of their own, so far.
     asked: watch::Sender<u64>,
     /// Number of the answer that is lost.
@@ -54,8 +69,9 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(watch::channel(State::Waiting).0);
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let mut pumps = JoinSet::new();
-        let line_state = Arc::clone(&state);
+        let (line_state, line_seen) = (Arc::clone(&state), Arc::clone(&seen));
         pumps.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
@@ -63,13 +79,14 @@ impl Wire {
                 let line = Line {
                     mischief,
                     state: Arc::clone(&line_state),
+                    seen: Arc::clone(&line_seen),
                     asked: watch::channel(0).0,
                     lost: watch::channel(None).0,
                 };
                 connections.spawn(line.carry(client, server));
             }
         });
-        Self { port, state, _pumps: pumps }
+        Self { port, state, seen, _pumps: pumps }
     }
 
     /// Ends once a burst is held up.
@@ -80,6 +97,11 @@ impl Wire {
     /// Lets a burst that is held up go on.
     pub fn release(&self) {
         self.state.send_replace(State::Released);
+    }
+
+    /// What the client sent so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
     }
 }
 
@@ -111,6 +133,7 @@ impl Line {
                 _ => String::new(),
             };
             let burst = kind == b'Q' && text.contains("WITH moved AS");
+            self.seen.lock().unwrap().push(Seen { kind: char::from(kind), text });
             match kind {
                 b'Q' | b'S' => self.asked.send_modify(|asked| *asked += 1),
                 // The server overlooks the "sync" that came before the rows of a COPY.
@@ -121,16 +144,24 @@ impl Line {
             message.extend_from_slice(&length.to_be_bytes());
             message.extend_from_slice(&body);
             if burst && *self.state.borrow() == State::Waiting {
-                self.first_burst().await?;
+                self.first_burst(&mut server, &mut message).await?;
             }
             server.write_all(&message).await.ok()?;
         }
     }
 
-    /// Does what was planned.
-    async fn first_burst(&self) -> Option<()> {
+    /// Does what was planned; leaves of the message what is still to be sent.
+    async fn first_burst(&self, server: &mut OwnedWriteHalf, message: &mut Vec<u8>) -> Option<()> {
         match self.mischief {
-            Mischief::HoldBurst => {
+            Mischief::None => {
+                self.state.send_replace(State::Released);
+            }
+            Mischief::HoldBurst | Mischief::HoldLastByte => {
+                if self.mischief == Mischief::HoldLastByte {
+                    let last = message.split_off(message.len() - 1);
+                    server.write_all(message).await.ok()?;
+                    *message = last;
+                }
                 self.state.send_replace(State::Held);
                 let mut state = self.state.subscribe();
                 drop(state.wait_for(|state| *state == State::Released).await.ok()?);
@@ -139,6 +170,10 @@ impl Line {
                 self.state.send_replace(State::Released);
                 let asked = *self.asked.borrow();
                 self.lost.send_replace(Some(asked));
+            }
+            Mischief::CutBefore => {
+                self.state.send_replace(State::Released);
+                return None;
             }
         }
         Some(())

@@ -147,7 +147,7 @@ fn money(name: &str) -> (Maker, usize) {
         }
         "manualdiscountamount" => (Maker::Number(-40..=0), 200),
         "tax" => (Maker::Number(0..=900), 700),
-        "revenue" | "estimatedvalue" | "creditlimit" => (Maker::Number(-5_000..=90_000_000), 800),
+        "revenue" | "estimatedvalue" | "creditlimit" => (Maker::Number(10_000..=90_000_000), 800),
         _ => (Maker::Number(-2_000..=2_000_000), 250),
     }
 }
