@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::desk::Desk;
 use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
 
 /// What happens to one call.
@@ -33,8 +35,10 @@ pub enum Fault {
 pub enum Call {
     /// [`Destination::take`].
     Take,
-    /// [`Destination::write`].
+    /// [`Destination::write`] and [`Destination::try_out`].
     Write,
+    /// [`Destination::held`] and [`Destination::mark_published`].
+    Held,
 }
 
 /// Decides the fate of each call, in order.
@@ -114,6 +118,10 @@ fn outage() -> Trouble {
 
 #[async_trait]
 impl Destination for Faulty {
+    fn desk(&self) -> &dyn Desk {
+        self.inner.desk()
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
     }
@@ -163,6 +171,49 @@ impl Destination for Faulty {
                     drop(late.arrive(&fence, &batch).await);
                 });
                 Err(WriteError::Unclear(outage()))
+            }
+        }
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+        match self.fate(Call::Write) {
+            Fault::None | Fault::ArriveLate(_) => self.inner.try_out(fence, batch).await,
+            Fault::Refuse => Err(WriteError::Retry(outage())),
+            Fault::LoseAnswer => Err(WriteError::Unclear(outage())),
+            Fault::Slow(time) => {
+                tokio::time::sleep(time).await;
+                self.inner.try_out(fence, batch).await
+            }
+        }
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        match self.fate(Call::Held) {
+            Fault::None | Fault::ArriveLate(_) | Fault::Slow(_) => {
+                self.inner.held(lane, after, limit).await
+            }
+            Fault::Refuse | Fault::LoseAnswer => Err(DestinationError::Retry(outage())),
+        }
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        match self.fate(Call::Held) {
+            Fault::None | Fault::ArriveLate(_) | Fault::Slow(_) => {
+                self.inner.mark_published(lane, published).await
+            }
+            Fault::Refuse => Err(DestinationError::Retry(outage())),
+            Fault::LoseAnswer => {
+                self.inner.mark_published(lane, published).await?;
+                Err(DestinationError::Retry(outage()))
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod decimal;
 pub mod entity;
 pub mod entity_json;
 pub mod failure;
+pub mod held;
 pub mod instant_text;
 pub mod mapping;
 pub mod mutation;

@@ -72,7 +72,8 @@ impl Writer {
                 }
                 Err(WriteError::Rejected(rejected)) => {
                     self.metrics.count_batch(BatchOutcome::Rejected);
-                    return WriteEnd::Rejected(rejected);
+                    let Some(first) = rejected.into_iter().next() else { continue };
+                    return WriteEnd::Rejected(first);
                 }
                 Err(WriteError::Retry(trouble)) => {
                     self.metrics.count_batch(BatchOutcome::Retry);
@@ -80,7 +81,7 @@ impl Writer {
                     self.tell(&fence, &trouble);
                     quick.next_wait(self.rng.random())
                 }
-                Err(WriteError::Fatal(trouble)) => {
+                Err(WriteError::Fatal(trouble) | WriteError::Table { trouble, .. }) => {
                     self.metrics.count_batch(BatchOutcome::Fatal);
                     self.metrics.count_retry(RetryCause::Fatal);
                     self.tell(&fence, &trouble);

@@ -22,6 +22,7 @@ use self::classify::{Meaning, Moment, classify};
 use self::connection::Connections;
 use self::failure::Failure;
 use self::write::{Obstacle, Place, Write};
+use super::desk::{Desk, LaneRequest, RequestState, StoredLaneState};
 use super::{
     Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WriteError,
     Written,
@@ -29,8 +30,11 @@ use super::{
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::failure::{Cause, Rejection};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
+use crate::model::profile::ProfileId;
 use crate::model::record::RecordId;
+use uuid::Uuid;
 
 mod activate;
 mod burst;
@@ -113,7 +117,7 @@ impl PostgresDestination {
             Meaning::Fatal => WriteError::Fatal(trouble()),
             Meaning::Rejected => {
                 let rejection = rejection(batch, place, &failure);
-                WriteError::Rejected(RejectedRecord { entity, record_id, rejection })
+                WriteError::Rejected(vec![RejectedRecord { entity, record_id, rejection }])
             }
         }
     }
@@ -138,11 +142,11 @@ impl PostgresDestination {
         };
         let asked = tokio::time::timeout(self.settings.answer_timeout, asked).await;
         match asked.unwrap_or(Err(Failure::TimedOut)) {
-            Ok(Some(id)) => WriteError::Rejected(RejectedRecord {
+            Ok(Some(id)) => WriteError::Rejected(vec![RejectedRecord {
                 entity: Some(entity),
                 record_id: Some(RecordId(id)),
                 rejection: Rejection::of(Cause::NoBase),
-            }),
+            }]),
             Ok(None) => WriteError::Retry(Trouble {
                 what,
                 code: "row_appeared".into(),
@@ -204,7 +208,51 @@ fn rejection(batch: &Batch, place: Place, failure: &Failure) -> Rejection {
 }
 
 #[async_trait]
+impl Desk for PostgresDestination {
+    async fn put_requests(
+        &self,
+        _profile: &ProfileId,
+        _requests: &[LaneRequest],
+    ) -> Result<(), DestinationError> {
+        Ok(())
+    }
+
+    async fn requests(&self, _profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError> {
+        Ok(Vec::new())
+    }
+
+    async fn move_request(
+        &self,
+        _request: (Uuid, &LaneId),
+        _from: RequestState,
+        _to: RequestState,
+        _progress: &str,
+    ) -> Result<bool, DestinationError> {
+        Ok(false)
+    }
+
+    async fn put_lane_states(
+        &self,
+        _profile: &ProfileId,
+        _states: &[StoredLaneState],
+    ) -> Result<(), DestinationError> {
+        Ok(())
+    }
+
+    async fn lane_states(
+        &self,
+        _profile: &ProfileId,
+    ) -> Result<Vec<StoredLaneState>, DestinationError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
 impl Destination for PostgresDestination {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         check::check(&self.connections, activation).await
     }
@@ -238,5 +286,26 @@ impl Destination for PostgresDestination {
             Ok(written) => Ok(written),
             Err(obstacle) => Err(self.write_error(fence, batch, obstacle).await),
         }
+    }
+
+    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<(), WriteError> {
+        Err(WriteError::Fenced)
+    }
+
+    async fn held(
+        &self,
+        _lane: &LaneId,
+        _after: Option<&HeldKey>,
+        _limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        Ok(Vec::new())
+    }
+
+    async fn mark_published(
+        &self,
+        _lane: &LaneId,
+        _published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        Ok(())
     }
 }

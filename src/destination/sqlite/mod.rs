@@ -22,10 +22,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+use super::desk::{Desk, LaneRequest, RequestState, StoredLaneState};
 use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
+use crate::model::profile::ProfileId;
+use uuid::Uuid;
 
 mod activate;
 mod apply;
@@ -146,7 +150,51 @@ impl Drop for SqliteDestination {
 }
 
 #[async_trait]
+impl Desk for SqliteDestination {
+    async fn put_requests(
+        &self,
+        _profile: &ProfileId,
+        _requests: &[LaneRequest],
+    ) -> Result<(), DestinationError> {
+        Ok(())
+    }
+
+    async fn requests(&self, _profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError> {
+        Ok(Vec::new())
+    }
+
+    async fn move_request(
+        &self,
+        _request: (Uuid, &LaneId),
+        _from: RequestState,
+        _to: RequestState,
+        _progress: &str,
+    ) -> Result<bool, DestinationError> {
+        Ok(false)
+    }
+
+    async fn put_lane_states(
+        &self,
+        _profile: &ProfileId,
+        _states: &[StoredLaneState],
+    ) -> Result<(), DestinationError> {
+        Ok(())
+    }
+
+    async fn lane_states(
+        &self,
+        _profile: &ProfileId,
+    ) -> Result<Vec<StoredLaneState>, DestinationError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
 impl Destination for SqliteDestination {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         let activation = activation.clone();
         match self.ask(|answer| Request::Check { activation, answer }).await {
@@ -173,5 +221,26 @@ impl Destination for SqliteDestination {
         let (fence, batch) = (fence.clone(), Arc::clone(batch));
         let answer = self.ask(|answer| Request::Write { fence, batch, answer }).await;
         answer.unwrap_or_else(|trouble| Err(WriteError::Unclear(trouble)))
+    }
+
+    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<(), WriteError> {
+        Err(WriteError::Fenced)
+    }
+
+    async fn held(
+        &self,
+        _lane: &LaneId,
+        _after: Option<&HeldKey>,
+        _limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        Ok(Vec::new())
+    }
+
+    async fn mark_published(
+        &self,
+        _lane: &LaneId,
+        _published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        Ok(())
     }
 }

@@ -72,7 +72,7 @@ impl Stop {
     pub(super) fn into_write_error(self, what: &str) -> WriteError {
         match self {
             Self::Fenced => WriteError::Fenced,
-            Self::Rejected(record) => WriteError::Rejected(record),
+            Self::Rejected(record) => WriteError::Rejected(vec![record]),
             Self::Refused(trouble) => WriteError::Fatal(trouble),
             // The commit may be in the log on disk although its sync failed: SQLite rolled back,
             // but after a crash it could be found there. Only a refusal or a lock is clear.
@@ -86,11 +86,11 @@ impl Stop {
                 match judged.class {
                     Class::Retry => WriteError::Retry(judged.trouble),
                     Class::Fatal => WriteError::Fatal(judged.trouble),
-                    Class::Reject => WriteError::Rejected(RejectedRecord {
+                    Class::Reject => WriteError::Rejected(vec![RejectedRecord {
                         entity: None,
                         record_id: None,
                         rejection: Rejection::of(Cause::Refused { code: judged.trouble.code }),
-                    }),
+                    }]),
                 }
             }
         }
@@ -102,7 +102,9 @@ impl Stop {
             WriteError::Retry(trouble) | WriteError::Unclear(trouble) => {
                 DestinationError::Retry(trouble)
             }
-            WriteError::Fatal(trouble) => DestinationError::Fatal(trouble),
+            WriteError::Fatal(trouble) | WriteError::Table { trouble, .. } => {
+                DestinationError::Fatal(trouble)
+            }
             WriteError::Fenced | WriteError::Rejected(_) => DestinationError::Fatal(Trouble {
                 what: what.to_owned(),
                 code: "constraint".into(),

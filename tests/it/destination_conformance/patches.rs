@@ -24,11 +24,11 @@ pub fn is_no_base<T: Debug + Clone>(
     record_id: RecordId,
 ) -> Outcome {
     let error = refused("a patch without a base", result.clone())?;
-    let expected = WriteError::Rejected(RejectedRecord {
+    let expected = WriteError::Rejected(vec![RejectedRecord {
         entity: Some(mapping.entity.clone()),
         record_id: Some(record_id),
         rejection: Rejection::of(Cause::NoBase),
-    });
+    }]);
     equal("the answer to a patch without a base", &error, &expected)
 }
 

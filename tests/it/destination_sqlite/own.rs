@@ -177,6 +177,7 @@ async fn a_constraint_or_a_trigger_rejects_the_record_and_names_it() {
         file.connection().execute_batch(object).unwrap();
         match lane.write(&file.one(2)).await {
             Err(WriteError::Rejected(rejected)) => {
+                let rejected = &rejected[0];
                 assert_eq!(rejected.record_id, Some(scene::record(2)));
                 assert_eq!(rejected.entity, Some(file.mapping.entity.clone()));
                 assert_eq!(rejected.rejection.cause, Cause::Refused { code: code.into() });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keepstep::destination::desk::Desk;
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
 use keepstep::destination::{
@@ -13,6 +14,7 @@ use keepstep::destination::{
 use keepstep::model::batch::Batch;
 use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken, Scope};
+use keepstep::model::held::{HeldChange, HeldKey, Revision};
 use keepstep::model::mutation::Mutations;
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 use keepstep::model::profile::ProfileId;
@@ -175,6 +177,36 @@ impl Waiting {
 
 #[async_trait]
 impl Destination for Waiting {
+    fn desk(&self) -> &dyn Desk {
+        self.0.desk()
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+        let (fence, batch) = (fence.clone(), Arc::clone(batch));
+        self.ask(move |inner, runtime| runtime.block_on(inner.try_out(&fence, &batch))).await
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        let (lane, after) = (lane.clone(), after.cloned());
+        self.ask(move |inner, runtime| runtime.block_on(inner.held(&lane, after.as_ref(), limit)))
+            .await
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        let (lane, published) = (lane.clone(), published.to_vec());
+        self.ask(move |inner, runtime| runtime.block_on(inner.mark_published(&lane, &published)))
+            .await
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         let activation = activation.clone();
         self.ask(move |inner, runtime| runtime.block_on(inner.check(&activation))).await

@@ -192,6 +192,7 @@ async fn a_record_that_the_table_refuses_is_told_without_its_content() {
         assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
         assert!(!format!("{error:?} {error}").contains("secret_check"), "{error:?}");
         let WriteError::Rejected(rejected) = error else { panic!("{error:?}") };
+        let rejected = rejected.into_iter().next().unwrap();
         assert_eq!(rejected.entity.unwrap().as_str(), "account");
         assert_eq!(rejected.rejection.cause, Cause::Refused { code: code.into() });
         assert_eq!(rejected.rejection.column.as_deref(), column);
@@ -217,6 +218,7 @@ async fn a_value_that_the_database_cannot_store_names_its_record() {
     changes[120] = scene::create(scene::record(121), Some(1), &[(1, text("名前"))]);
     let error = case.write(changes).await.unwrap_err();
     let WriteError::Rejected(rejected) = error else { panic!("{error:?}") };
+    let rejected = rejected.into_iter().next().unwrap();
     assert_eq!(rejected.record_id, Some(scene::record(121)));
     assert_eq!(rejected.rejection.cause, Cause::Refused { code: "22P05".into() });
     let findings = case.destination.check(&case.activation).await;
