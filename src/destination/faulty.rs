@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::desk::Desk;
-use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use super::{
+    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
@@ -190,12 +192,13 @@ impl Destination for Faulty {
     async fn held(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {
         match self.fate(Call::Held) {
             Fault::None | Fault::ArriveLate(_) | Fault::Slow(_) => {
-                self.inner.held(lane, after, limit).await
+                self.inner.held(lane, which, after, limit).await
             }
             Fault::Refuse | Fault::LoseAnswer => Err(DestinationError::Retry(outage())),
         }

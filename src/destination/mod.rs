@@ -161,6 +161,16 @@ pub struct TableCounts {
     pub superseded: u64,
 }
 
+/// Which held changes are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichHeld {
+    /// All that are kept.
+    All,
+    /// Those whose newest state the dead-letter topic does not have. Asked after every batch that
+    /// held or released something, so it must not read all the others.
+    Unpublished,
+}
+
 /// One thing that [`Destination::check`] tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -217,6 +227,7 @@ pub trait Destination: Send + Sync {
     async fn held(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError>;

@@ -43,6 +43,21 @@ impl HeldCause {
     /// The code of changes that wait behind another held change of their record.
     pub const WAITS: &str = "waits";
 
+    /// The code of the last change that found room; later ones of its record are not kept.
+    pub const TOO_MANY: &str = "too_many";
+
+    /// The last change of a record that found room.
+    pub fn too_many() -> Self {
+        Self {
+            code: CompactString::const_new(Self::TOO_MANY),
+            column: None,
+            detail: format!(
+                "the record has {MAX_HELD_PER_RECORD} held changes; this one and later ones are \
+                 not tried again"
+            ),
+        }
+    }
+
     /// A change that waits behind another held one of its record.
     pub fn waits() -> Self {
         Self {

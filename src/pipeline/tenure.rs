@@ -179,6 +179,7 @@ impl<'a> Tenure<'a> {
             lane: self.lane.id.clone(),
             token: self.token,
             moves: self.checkpoint.moves_to(to),
+            splits: self.checkpoint.splits(),
             fingerprint,
         };
         let writer = self.writer();
@@ -315,6 +316,7 @@ impl<'a> Tenure<'a> {
             lane: self.lane.id.clone(),
             token: self.token,
             moves: self.checkpoint.cursors().iter().map(stay).collect(),
+            splits: Vec::new(),
             fingerprint: None,
         };
         match self.writer().write(fence, Arc::new(Batch::default())).await {

@@ -1,5 +1,6 @@
 //! Held changes, one by one: the plainest statement of what every adapter does in sets.
 
+use crate::destination::WhichHeld;
 use crate::model::batch::Batch;
 use crate::model::checkpoint::LaneId;
 use crate::model::held::{HeldChange, HeldKey, Hold, Release, Revision};
@@ -52,11 +53,13 @@ impl MemoryState {
     pub(super) fn held_of(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Vec<HeldChange> {
         let mine = self.held.iter().filter(|((of, _), _)| of == lane).map(|(_, held)| held);
-        mine.filter(|held| after.is_none_or(|after| held.key > *after))
+        mine.filter(|held| which == WhichHeld::All || held.is_unpublished())
+            .filter(|held| after.is_none_or(|after| held.key > *after))
             .take(limit)
             .cloned()
             .collect()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::desk::Desk;
-use super::{Activation, Destination, DestinationError, Finding, WriteError, Written};
+use super::{Activation, Destination, DestinationError, Finding, WhichHeld, WriteError, Written};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
@@ -98,10 +98,11 @@ impl Destination for MemoryDestination {
     async fn held(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {
-        Ok(self.lock().held_of(lane, after, limit))
+        Ok(self.lock().held_of(lane, which, after, limit))
     }
 
     async fn mark_published(

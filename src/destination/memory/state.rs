@@ -115,8 +115,15 @@ impl MemoryState {
         })
     }
 
-    /// Moves every cursor of the fence, whatever stands there.
+    /// Moves every cursor of the fence, whatever stands there, and makes its new ones.
     pub(super) fn move_cursors(&mut self, fence: &Fence) {
+        for split in &fence.splits {
+            let key = (fence.lane.clone(), Scope::Entity(split.entity.clone()));
+            let all = self.cursors.get(&(fence.lane.clone(), Scope::All));
+            let fingerprint = all.and_then(|all| all.fingerprint);
+            let owner = Some(fence.token);
+            self.cursors.insert(key, StoredCursor { next: split.next, owner, fingerprint });
+        }
         for step in &fence.moves {
             if let Some(cursor) = self.cursors.get_mut(&(fence.lane.clone(), step.scope.clone())) {
                 cursor.next = step.to;

@@ -81,6 +81,7 @@ fn fence() -> Fence {
         },
         token: OwnerToken(Uuid::from_u128(7)),
         moves: vec![step(Scope::All, 800), step(Scope::Entity(EntityName::new("lead")), 750)],
+        splits: Vec::new(),
         fingerprint: Some(Fingerprint {
             offset: Offset(899),
             timestamp_ms: 1_700_000_000_000,

@@ -24,8 +24,8 @@ use self::failure::Failure;
 use self::write::{Obstacle, Place, Write};
 use super::desk::{Desk, LaneRequest, RequestState, StoredLaneState};
 use super::{
-    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WriteError,
-    Written,
+    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WhichHeld,
+    WriteError, Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
@@ -295,6 +295,7 @@ impl Destination for PostgresDestination {
     async fn held(
         &self,
         _lane: &LaneId,
+        _which: WhichHeld,
         _after: Option<&HeldKey>,
         _limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {

@@ -23,7 +23,9 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use super::desk::{Desk, LaneRequest, RequestState, StoredLaneState};
-use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use super::{
+    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
@@ -230,6 +232,7 @@ impl Destination for SqliteDestination {
     async fn held(
         &self,
         _lane: &LaneId,
+        _which: WhichHeld,
         _after: Option<&HeldKey>,
         _limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {

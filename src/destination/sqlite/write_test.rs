@@ -58,7 +58,7 @@ fn written(effect: fn(Vec<(u16, Cell)>) -> Effect, lengths: [usize; 2]) -> Resul
     let start = "INSERT INTO keepstep_checkpoint VALUES ('p', 't', 0, '', 0, ?1, 0, 0, 0, 0)";
     connection.execute(start, [token.0.hyphenated().to_string()]).unwrap();
     let step = CursorMove { scope: Scope::All, from: NextOffset(0), to: NextOffset(1) };
-    let fence = Fence { lane, token, moves: vec![step], fingerprint: None };
+    let fence = Fence { lane, token, moves: vec![step], splits: Vec::new(), fingerprint: None };
     let cells = (0..).zip(lengths).map(|(column, length)| {
         (column, Cell::Text(compact_str::CompactString::from("x".repeat(length))))
     });

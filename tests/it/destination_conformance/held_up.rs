@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keepstep::destination::WhichHeld;
 use keepstep::destination::desk::Desk;
 use keepstep::destination::faulty::{Call, Fault, Faulty};
 use keepstep::destination::{
@@ -80,10 +81,11 @@ impl Destination for HeldUp {
     async fn held(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {
-        self.inner.held(lane, after, limit).await
+        self.inner.held(lane, which, after, limit).await
     }
 
     async fn mark_published(

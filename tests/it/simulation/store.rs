@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keepstep::destination::WhichHeld;
 use keepstep::destination::desk::Desk;
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
@@ -189,12 +190,15 @@ impl Destination for Waiting {
     async fn held(
         &self,
         lane: &LaneId,
+        which: WhichHeld,
         after: Option<&HeldKey>,
         limit: usize,
     ) -> Result<Vec<HeldChange>, DestinationError> {
         let (lane, after) = (lane.clone(), after.cloned());
-        self.ask(move |inner, runtime| runtime.block_on(inner.held(&lane, after.as_ref(), limit)))
-            .await
+        self.ask(move |inner, runtime| {
+            runtime.block_on(inner.held(&lane, which, after.as_ref(), limit))
+        })
+        .await
     }
 
     async fn mark_published(
