@@ -9,6 +9,7 @@ pub mod batcher;
 pub mod cell;
 pub mod change;
 pub mod checkpoint;
+pub mod dead_letter;
 pub mod decimal;
 pub mod entity;
 pub mod entity_json;

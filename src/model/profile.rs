@@ -37,6 +37,16 @@ impl ProfileId {
     pub fn group_id(&self) -> String {
         format!("keepstep.{}", self.0)
     }
+
+    /// The profile's dead-letter topic.
+    pub fn failed_topic(&self) -> Topic {
+        Topic::new(&format!("keepstep.{}.failed", self.0))
+    }
+
+    /// Name of the consumer group that makes the failed-record list of that topic.
+    pub fn failed_list_group_id(&self) -> String {
+        format!("keepstep.{}.failed-list", self.0)
+    }
 }
 
 impl fmt::Display for ProfileId {
