@@ -195,6 +195,8 @@ async fn work(orders: Orders) {
             bytes: 4 << 20,
             linger: Duration::from_millis(orders.linger_ms),
         },
+        retry_count: 0,
+        retry_interval: Duration::ZERO,
         drain: Duration::from_secs(10),
     };
     let table = Table::of(&definition, "public", None);

@@ -134,6 +134,12 @@ impl Checkpoint {
         complete.then_some(Self { cursors, paused: BTreeSet::new(), splits: BTreeSet::new() })
     }
 
+    /// The checkpoint of a lane that has not come anywhere: nothing is settled.
+    pub fn beginning() -> Self {
+        let all = Cursor { scope: Scope::All, next: NextOffset::ZERO, fingerprint: None };
+        Self { cursors: vec![all], paused: BTreeSet::new(), splits: BTreeSet::new() }
+    }
+
     /// Lets an entity stand back from here on. Where it has no cursor of its own, it gets one.
     pub fn pause(&mut self, entity: &EntityName) {
         let own = Scope::Entity(entity.clone());

@@ -43,6 +43,18 @@ impl HeldCause {
     /// The code of changes that wait behind another held change of their record.
     pub const WAITS: &str = "waits";
 
+    /// The code of changes that the log no longer has.
+    pub const GONE: &str = "gone";
+
+    /// A change that cannot be tried again, for the log no longer has it.
+    pub fn gone() -> Self {
+        Self {
+            code: CompactString::const_new(Self::GONE),
+            column: None,
+            detail: "the log no longer has the change; a full image of the record helps".to_owned(),
+        }
+    }
+
     /// The code of the last change that found room; later ones of its record are not kept.
     pub const TOO_MANY: &str = "too_many";
 

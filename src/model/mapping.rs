@@ -22,7 +22,7 @@ use super::value::Value;
 /// What to do with an attribute that the entity's definition lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum UnknownAttribute {
-    /// Stop, so that nothing is lost, until the definition knows it.
+    /// Pause the entity, so that nothing is lost, until the definition knows it.
     #[default]
     Stop,
     /// Leave it out and count it.

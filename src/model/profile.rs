@@ -100,6 +100,10 @@ pub struct Profile {
     pub start: Start,
     /// Limits of a batch.
     pub batch: BatchLimits,
+    /// How often a held change that the database refused is tried again by itself.
+    pub retry_count: u32,
+    /// How long between two of these tries.
+    pub retry_interval: Duration,
     /// Longest time that a lane may take to write what it has when its partition is taken away.
     pub drain: Duration,
 }

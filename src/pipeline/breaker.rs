@@ -23,6 +23,16 @@ pub(super) const SHARE_PERCENT: usize = 90;
 /// What rejections have in common: cause and column.
 pub(super) type Alike = (CompactString, Option<CompactString>);
 
+/// What an operator is told of an entity that looks broken.
+pub(super) fn systemic(entity: &EntityName, (code, column): &Alike) -> String {
+    let column = column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
+    format!(
+        "nearly all of the last changes of {entity} were rejected alike ({code}{column}), so its \
+         table, its definition or its producer is at fault, not single records. Compare them; it \
+         is tried again by itself, and keepstep resume tries at once"
+    )
+}
+
 /// What became of some consecutive changes.
 #[derive(Clone, Debug)]
 struct Stretch {

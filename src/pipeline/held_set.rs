@@ -31,6 +31,11 @@ pub(super) struct RetryRule {
     pub(super) interval: Duration,
 }
 
+impl RetryRule {
+    /// Nothing is tried again by itself.
+    pub(super) const NONE: Self = Self { count: 0, interval: Duration::ZERO };
+}
+
 /// One open held change.
 #[derive(Clone, Debug)]
 struct Entry {
@@ -53,6 +58,12 @@ impl Entry {
             may_pass: code == Cause::REFUSED,
             overflown: code == HeldCause::TOO_MANY,
         }
+    }
+
+    /// As it is handed to a retry, which finds its own cause.
+    fn hold(&self) -> Hold {
+        let (key, cause) = (self.key.clone(), HeldCause::waits());
+        Hold { key, version: self.version, cause, attempt: self.attempt }
     }
 }
 
@@ -147,7 +158,7 @@ impl HeldSet {
 
     /// The held changes of the next record that is due, in order; each record once until it is
     /// planned again.
-    pub(super) fn next_due(&mut self, now: Instant) -> Option<Vec<(HeldKey, u32)>> {
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<Vec<Hold>> {
         loop {
             let (at, record_id) = *self.due.first()?;
             if at > now {
@@ -157,8 +168,7 @@ impl HeldSet {
             self.planned.remove(&record_id);
             let Some(entries) = self.records.get(&record_id) else { continue };
             if !entries.iter().any(|entry| entry.overflown) {
-                let named = |entry: &Entry| (entry.key.clone(), entry.attempt);
-                return Some(entries.iter().map(named).collect());
+                return Some(entries.iter().map(Entry::hold).collect());
             }
         }
     }

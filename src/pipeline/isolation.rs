@@ -8,17 +8,28 @@
 
 use std::sync::Arc;
 
+use super::breaker::{FEWEST, SHARE_PERCENT};
 use crate::destination::{Destination, RejectedRecord, WriteError};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::checkpoint::Fence;
 use crate::model::failure::Rejection;
+use crate::model::mutation::Mutations;
 use crate::model::net_change::NetChange;
+use crate::model::record::EntityName;
 
 /// A net change within a batch: index of its table, and index in it.
 pub(super) type Place = (usize, usize);
 
 /// Records that were found, each with the reason.
 pub(super) type Found = Vec<(Place, Rejection)>;
+
+/// What a search came to.
+pub(super) enum Isolated {
+    /// These records are bad.
+    Records(Found),
+    /// So many of an entity are bad, and so few are not, that its table must be.
+    Table(EntityName, Rejection),
+}
 
 /// What one trial said of some net changes.
 enum Trial {
@@ -34,6 +45,9 @@ pub(super) struct Isolation<'a> {
     destination: &'a dyn Destination,
     fence: &'a Fence,
     batch: &'a Batch,
+    mutations: Mutations,
+    /// Records that were found to be fine.
+    fine: usize,
     /// Trials so far.
     pub(super) trials: u32,
 }
@@ -43,8 +57,9 @@ impl<'a> Isolation<'a> {
         destination: &'a dyn Destination,
         fence: &'a Fence,
         batch: &'a Batch,
+        mutations: Mutations,
     ) -> Self {
-        Self { destination, fence, batch, trials: 0 }
+        Self { destination, fence, batch, mutations, fine: 0, trials: 0 }
     }
 
     /// The bad records among those that `blamed` may mean: all of its entity, or all of the batch.
@@ -52,12 +67,15 @@ impl<'a> Isolation<'a> {
     ///
     /// # Errors
     /// What a trial said instead of an answer: an outage, a lost fence, a table that does not fit.
-    pub(super) async fn find(&mut self, blamed: &RejectedRecord) -> Result<Found, WriteError> {
+    pub(super) async fn find(&mut self, blamed: &RejectedRecord) -> Result<Isolated, WriteError> {
         let suspects = self.suspects(blamed);
         let mut found = Found::new();
         // Slices still to be looked at, the last one first; `failed` says that a trial refused it.
         let mut open = vec![(suspects.as_slice(), Some(blamed.rejection.clone()))];
         while let Some((slice, failed)) = open.pop() {
+            if let Some(table) = self.looks_systemic(&found) {
+                return Ok(table);
+            }
             let failed = match failed {
                 Some(rejection) => rejection,
                 None => match self.trial(slice).await? {
@@ -97,7 +115,18 @@ impl<'a> Isolation<'a> {
         }
         found.sort_by_key(|(place, _)| *place);
         found.dedup_by_key(|(place, _)| *place);
-        Ok(found)
+        Ok(Isolated::Records(found))
+    }
+
+    /// Whether it is time to stop looking for single records.
+    fn looks_systemic(&self, found: &Found) -> Option<Isolated> {
+        let systemic = found.len() >= FEWEST
+            && found.len() * 100 >= (found.len() + self.fine) * SHARE_PERCENT
+            && !self.mutations.breaker_off();
+        let ((at, _), rejection) = found.first().filter(|_| systemic)?;
+        let entity = self.batch.tables[*at].mapping.entity.clone();
+        let alike = found.iter().all(|((of, _), other)| of == at && other == rejection);
+        alike.then(|| Isolated::Table(entity, rejection.clone()))
     }
 
     fn suspects(&self, blamed: &RejectedRecord) -> Vec<Place> {
@@ -136,7 +165,10 @@ impl<'a> Isolation<'a> {
         self.trials += 1;
         let batch = Arc::new(self.part(places));
         match self.destination.try_out(self.fence, &batch).await {
-            Ok(()) => Ok(Trial::Fine),
+            Ok(()) => {
+                self.fine += places.len();
+                Ok(Trial::Fine)
+            }
             Err(WriteError::Rejected(rejected)) => {
                 let named = named(self.batch, &rejected);
                 match rejected.into_iter().next() {

@@ -32,19 +32,29 @@ use crate::model::position::{Topic, TopicPartition};
 use crate::model::profile::Profile;
 
 pub mod activation;
+mod breaker;
 mod gap;
+mod held_set;
 mod intake;
+mod isolation;
 mod lane;
 mod latency;
 pub mod memory_budget;
+mod outbox;
+mod pauses;
 mod reading;
+mod rejected;
+mod retry;
 pub mod status;
 mod tenure;
 mod writer;
 
+use breaker::Breaker;
+use held_set::{HeldSet, RetryRule};
 use intake::Intake;
 use lane::{Lane, LaneEnd};
 use memory_budget::MemoryBudget;
+use pauses::Pauses;
 use status::{LaneState, StatusBoard};
 
 pub use activation::ActivationError;
@@ -281,6 +291,9 @@ impl Pipeline {
             status: self.parts.status.add(&topic_partition, gauges),
             rng: SmallRng::seed_from_u64(self.rng.random()),
             intake,
+            held: HeldSet::new(RetryRule::NONE, self.parts.mutations),
+            breaker: Breaker::new(self.parts.mutations),
+            pauses: Pauses::default(),
         };
         let key = topic_partition.clone();
         self.tenants += 1;

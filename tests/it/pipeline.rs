@@ -69,6 +69,8 @@ impl Scene {
             images_only: false,
             start: Start::Earliest,
             batch: BatchLimits { changes: 100, bytes: 1 << 20, linger: Duration::from_millis(20) },
+            retry_count: 3,
+            retry_interval: Duration::from_secs(1),
             drain: Duration::from_secs(3),
         };
         let names = entities.map(|(name, _)| name);

@@ -441,6 +441,8 @@ impl Stage {
             images_only: false,
             start: Start::Earliest,
             batch: self.world.limits,
+            retry_count: 3,
+            retry_interval: Duration::from_secs(1),
             drain: self.world.drain,
         };
         let metrics = Metrics::new().unwrap();
