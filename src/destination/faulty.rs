@@ -10,12 +10,16 @@ use async_trait::async_trait;
 
 use super::desk::Desk;
 use super::{
-    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WhichHeld,
+    WriteError, Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
+use crate::model::failure::{Cause, Rejection};
 use crate::model::held::{HeldChange, HeldKey, Revision};
+use crate::model::mapping::Mapping;
 use crate::model::mutation::Mutations;
+use crate::model::net_change::NetChange;
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +53,24 @@ pub type FaultScript = Box<dyn FnMut(Call) -> Fault + Send>;
 /// Sees every write right after it returned, before anything else can run.
 pub type Observer = Arc<dyn Fn(&Fence, &Result<Written, WriteError>) + Send + Sync>;
 
+/// What a destination thinks of one net change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opinion {
+    /// It takes it.
+    Fine,
+    /// It refuses the record, and does not say which it was.
+    Refused,
+    /// Its table does not fit.
+    Broken,
+}
+
+/// Judges every net change that comes.
+pub type Judge = Arc<dyn Fn(&Mapping, &NetChange) -> Opinion + Send + Sync>;
+
 /// A destination in which things go wrong. Clones share the script.
 #[derive(Clone)]
 pub struct Faulty {
+    judge: Judge,
     inner: Arc<dyn Destination>,
     script: Arc<Mutex<FaultScript>>,
     observer: Observer,
@@ -66,7 +85,36 @@ impl Faulty {
         observer: Observer,
         mutations: Mutations,
     ) -> Self {
-        Self { inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+        let judge: Judge = Arc::new(|_, _| Opinion::Fine);
+        Self { judge, inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+    }
+
+    /// The same, with somebody who judges what is written.
+    #[must_use]
+    pub fn with_judge(self, judge: Judge) -> Self {
+        Self { judge, ..self }
+    }
+
+    /// What the judge has against a batch.
+    fn judge(&self, batch: &Batch) -> Result<(), WriteError> {
+        for table in &batch.tables {
+            for change in &table.changes {
+                match (self.judge)(&table.mapping, change) {
+                    Opinion::Fine => {}
+                    Opinion::Refused => {
+                        let cause = Cause::Refused { code: "scripted".into() };
+                        let entity = Some(table.mapping.entity.clone());
+                        let rejection = Rejection::of(cause);
+                        let rejected = RejectedRecord { entity, record_id: None, rejection };
+                        return Err(WriteError::Rejected(vec![rejected]));
+                    }
+                    Opinion::Broken => {
+                        return Err(WriteError::Table { entity: None, trouble: outage() });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn fate(&self, call: Call) -> Fault {
@@ -75,7 +123,18 @@ impl Faulty {
 
     /// One request that reaches the destination.
     async fn arrive(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        let result = self.inner.write(fence, batch).await;
+        // A fence that does not hold is told before anything else.
+        let judged = self.judge(batch);
+        let result = match &judged {
+            Err(refused) => {
+                let look = Arc::new(Batch::default());
+                match self.inner.try_out(fence, &look).await {
+                    Ok(()) => Err(refused.clone()),
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(()) => self.inner.write(fence, batch).await,
+        };
         (self.observer)(fence, &result);
         result
     }
@@ -179,11 +238,15 @@ impl Destination for Faulty {
 
     async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
         match self.fate(Call::Write) {
-            Fault::None | Fault::ArriveLate(_) => self.inner.try_out(fence, batch).await,
+            Fault::None | Fault::ArriveLate(_) => {
+                self.judge(batch)?;
+                self.inner.try_out(fence, batch).await
+            }
             Fault::Refuse => Err(WriteError::Retry(outage())),
             Fault::LoseAnswer => Err(WriteError::Unclear(outage())),
             Fault::Slow(time) => {
                 tokio::time::sleep(time).await;
+                self.judge(batch)?;
                 self.inner.try_out(fence, batch).await
             }
         }

@@ -132,6 +132,7 @@ mod tests {
                 entity: Some(EntityName::new("account")),
                 record_id: Some(RecordId(Uuid::from_u128(7))),
             },
+            creates: false,
             version: None,
             cause: HeldCause { code: "refused".into(), column: None, detail: "ü".repeat(1_000) },
             attempt: 2,

@@ -104,6 +104,9 @@ pub struct Hold {
     pub key: HeldKey,
     /// Its version, where it has one that could be read.
     pub version: Option<Version>,
+    /// Whether it may have brought the record into being. An image that takes its place then does
+    /// so too: without versions, only a create applies after a delete.
+    pub creates: bool,
     /// Why.
     pub cause: HeldCause,
     /// How many times it was tried again.
@@ -153,6 +156,8 @@ pub struct HeldChange {
     pub key: HeldKey,
     /// Its version, where it has one that could be read.
     pub version: Option<Version>,
+    /// See [`Hold::creates`].
+    pub creates: bool,
     /// Why it is held; for a released one its code is the reason of the release.
     pub cause: HeldCause,
     /// How many times it was tried again.
@@ -168,6 +173,17 @@ pub struct HeldChange {
 }
 
 impl HeldChange {
+    /// As a change to be held, with its cause and attempts.
+    pub fn as_hold(&self) -> Hold {
+        Hold {
+            key: self.key.clone(),
+            version: self.version,
+            creates: self.creates,
+            cause: self.cause.clone(),
+            attempt: self.attempt,
+        }
+    }
+
     /// Whether the dead-letter topic does not have its newest state.
     pub fn is_unpublished(&self) -> bool {
         self.published < Some(self.revision)

@@ -130,7 +130,7 @@ mod tests {
     fn holds(count: usize, code: &str) -> Vec<Hold> {
         let key = HeldKey { offset: Offset(1), entity: Some(account()), record_id: None };
         let cause = HeldCause { code: code.into(), column: None, detail: String::new() };
-        vec![Hold { key, version: None, cause, attempt: 0 }; count]
+        vec![Hold { key, version: None, creates: false, cause, attempt: 0 }; count]
     }
 
     fn account() -> EntityName {

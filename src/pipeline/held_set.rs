@@ -41,6 +41,7 @@ impl RetryRule {
 struct Entry {
     key: HeldKey,
     version: Option<Version>,
+    creates: bool,
     attempt: u32,
     /// Whether it may be right the next time: the database refused it, not we.
     may_pass: bool,
@@ -49,12 +50,13 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(key: HeldKey, version: Option<Version>, cause: &HeldCause, attempt: u32) -> Self {
-        let code = cause.code.as_str();
+    fn of(hold: &Hold) -> Self {
+        let code = hold.cause.code.as_str();
         Self {
-            key,
-            version,
-            attempt,
+            key: hold.key.clone(),
+            version: hold.version,
+            creates: hold.creates,
+            attempt: hold.attempt,
             may_pass: code == Cause::REFUSED,
             overflown: code == HeldCause::TOO_MANY,
         }
@@ -62,8 +64,13 @@ impl Entry {
 
     /// As it is handed to a retry, which finds its own cause.
     fn hold(&self) -> Hold {
-        let (key, cause) = (self.key.clone(), HeldCause::waits());
-        Hold { key, version: self.version, cause, attempt: self.attempt }
+        Hold {
+            key: self.key.clone(),
+            version: self.version,
+            creates: self.creates,
+            cause: HeldCause::waits(),
+            attempt: self.attempt,
+        }
     }
 }
 
@@ -102,9 +109,8 @@ impl HeldSet {
     /// Takes what the destination keeps; released ones are passed over.
     pub(super) fn load(&mut self, held: &[HeldChange], now: Instant) {
         for change in held.iter().filter(|change| change.open) {
-            let HeldChange { key, version, cause, attempt, .. } = change;
-            self.insert(Entry::of(key.clone(), *version, cause, *attempt));
-            self.plan_retry(key.record_id, now);
+            self.insert(Entry::of(&change.as_hold()));
+            self.plan_retry(change.key.record_id, now);
         }
     }
 
@@ -117,21 +123,29 @@ impl HeldSet {
         let Batch { tables, holds, releases, .. } = batch;
         for table in tables.iter_mut() {
             let entity = &table.mapping.entity;
-            table.changes.retain(|net| {
-                let earlier = || self.of(entity, net.record_id);
+            table.changes.retain_mut(|net| {
+                // What is read again after its own hold, by a replay, is no longer held if it can
+                // be written now; what is held further on says nothing of it.
+                let own = || self.of(entity, net.record_id).filter(|entry| is_own(net, entry));
+                let first = net.first_offset;
+                let earlier =
+                    || self.of(entity, net.record_id).filter(move |it| it.key.offset < first);
+                let release = |entry: &Entry, reason| Release { key: entry.key.clone(), reason };
                 if earlier().next().is_none() || self.mutations.held_ignored() {
+                    releases.extend(own().map(|entry| release(entry, ReleaseReason::Written)));
                     return true;
                 }
-                let supersedes = self.supersedes(net, earlier());
-                if supersedes {
-                    releases.extend(earlier().map(|entry| Release {
-                        key: entry.key.clone(),
-                        reason: ReleaseReason::Superseded,
-                    }));
-                } else {
+                if !self.supersedes(net, earlier()) {
                     holds.extend(waits(net, entity));
+                    return false;
                 }
-                supersedes
+                let creates = earlier().any(|entry| entry.creates);
+                releases.extend(earlier().map(|entry| release(entry, ReleaseReason::Superseded)));
+                releases.extend(own().map(|entry| release(entry, ReleaseReason::Written)));
+                if let Some(image) = &mut net.image {
+                    image.create |= creates;
+                }
+                true
             });
         }
         tables.retain(|table| !table.changes.is_empty());
@@ -146,7 +160,7 @@ impl HeldSet {
         }
         for hold in &batch.holds {
             self.remove(&hold.key);
-            self.insert(Entry::of(hold.key.clone(), hold.version, &hold.cause, hold.attempt));
+            self.insert(Entry::of(hold));
             self.plan_retry(hold.key.record_id, now + self.rule.interval);
         }
     }
@@ -267,13 +281,15 @@ impl HeldSet {
         let Some(record_id) = record_id else { return };
         let Some(entries) = self.records.get(&record_id) else { return };
         let Some(first) = entries.first() else { return };
-        if first.may_pass
-            && first.attempt < self.rule.count
-            && self.planned.insert(record_id)
-        {
+        if first.may_pass && first.attempt < self.rule.count && self.planned.insert(record_id) {
             self.due.insert((at, record_id));
         }
     }
+}
+
+/// Whether a held change is one of those that a net change is made of.
+fn is_own(net: &NetChange, entry: &Entry) -> bool {
+    net.offsets().any(|offset| offset == entry.key.offset)
 }
 
 /// The version at which a net change replaces the whole record; `None` for patches.
@@ -290,6 +306,7 @@ pub(super) fn waits<'a>(
     net.offsets().map(move |offset| Hold {
         key: key_of(offset, entity, net.record_id),
         version: highest_version(net),
+        creates: creates(net),
         cause: HeldCause::waits(),
         attempt: 0,
     })
@@ -298,6 +315,11 @@ pub(super) fn waits<'a>(
 /// The name of a change whose entity and record are known.
 pub(super) fn key_of(offset: Offset, entity: &EntityName, record_id: RecordId) -> HeldKey {
     HeldKey { offset, entity: Some(entity.clone()), record_id: Some(record_id) }
+}
+
+/// Whether a net change may bring its record into being.
+pub(super) fn creates(net: &NetChange) -> bool {
+    net.image.as_ref().is_some_and(|image| image.create)
 }
 
 /// The highest version of a net change; `None` for entities without versions.

@@ -9,8 +9,7 @@ use crate::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use crate::model::table::Table;
 
 fn mapping() -> Arc<Mapping> {
-    let attribute =
-        |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
     let definition = EntityDefinition {
         name: EntityName::new("account"),
         primary_id: "accountid".into(),
@@ -29,21 +28,17 @@ fn record(number: u128) -> RecordId {
 }
 
 fn net(id: RecordId, offset: i64, version: i64, effect: Effect) -> NetChange {
-    let fitted = Fitted {
-        record_id: id,
-        version: Some(Version(version)),
-        effect,
-        dropped_attributes: 0,
-    };
+    let fitted =
+        Fitted { record_id: id, version: Some(Version(version)), effect, dropped_attributes: 0 };
     NetChange::of(fitted, Offset(offset))
 }
 
 fn image() -> Effect {
-    Effect::Image { create: false, cells: vec![(1, Cell::Int(7))] }
+    Effect::Image { create: false, cells: vec![(1, Cell::Integer(7))] }
 }
 
 fn patch() -> Effect {
-    Effect::Patch { cells: vec![(1, Cell::Int(7))] }
+    Effect::Patch { cells: vec![(1, Cell::Integer(7))] }
 }
 
 fn batch(changes: Vec<NetChange>) -> Batch {
@@ -58,6 +53,7 @@ fn held(offset: i64, id: Option<RecordId>, version: Option<i64>, code: &str) -> 
             record_id: id,
         },
         version: version.map(Version),
+        creates: false,
         cause: HeldCause { code: code.into(), column: None, detail: String::new() },
         attempt: 0,
         held_at_us: 0,
@@ -120,7 +116,8 @@ fn an_image_that_is_lower_in_version_waits() {
 
 #[test]
 fn what_could_not_be_read_holds_up_its_key_in_every_entity() {
-    let set = set(&[held(3, Some(record(1)), None, "undecodable"), held(4, None, None, "undecodable")]);
+    let set =
+        set(&[held(3, Some(record(1)), None, "undecodable"), held(4, None, None, "undecodable")]);
     assert_eq!(set.len(), 2);
     let mut patched = batch(vec![net(record(1), 8, 1, patch()), net(record(2), 9, 1, patch())]);
     set.gate(&mut patched);

@@ -130,9 +130,7 @@ impl Intake {
                 self.metrics.count_skipped(SkipReason::OtherEntity, 1);
                 Ok(nothing())
             }
-            Err(error) => {
-                Ok(self.unreadable(record, checkpoint, &Rejection::of(error.cause())))
-            }
+            Err(error) => Ok(self.unreadable(record, checkpoint, &Rejection::of(error.cause()))),
         }
     }
 
@@ -170,6 +168,7 @@ impl Intake {
         }
         let (entity, record_id, version) =
             (change.entity.clone(), change.record_id, change.version);
+        let creates = change.operation == Operation::Create;
         let is_patch = change.image == Image::Patch && change.operation != Operation::Delete;
         let fitted = if !self.key_fits(record, &change, several) {
             Err(Rejection::of(Cause::KeyMismatch))
@@ -197,7 +196,8 @@ impl Intake {
         self.metrics.count_decode_failure(rejection.cause.code());
         let key = key_of(record.offset, &entity, record_id);
         let version = version.filter(|_| mapping.versioned);
-        Ok(Err(Box::new(Hold { key, version, cause: (&rejection).into(), attempt: 0 })))
+        let cause = (&rejection).into();
+        Ok(Err(Box::new(Hold { key, version, creates, cause, attempt: 0 })))
     }
 
     /// What cannot be read is held under its key, and holds up the record of that id.
@@ -213,7 +213,8 @@ impl Intake {
             self.metrics.count_decode_failure(rejection.cause.code());
             let record_id = record.key.as_deref().and_then(RecordId::from_canonical);
             let key = HeldKey { offset: record.offset, entity: None, record_id };
-            rejected.push(Hold { key, version: None, cause: rejection.into(), attempt: 0 });
+            let cause = rejection.into();
+            rejected.push(Hold { key, version: None, creates: true, cause, attempt: 0 });
         }
         Intaken { pieces: Pieces::Nothing, rejected }
     }

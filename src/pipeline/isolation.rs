@@ -1,7 +1,7 @@
 //! Finds the records of a batch that the destination refuses, by trial transactions (G5).
 //!
 //! The destination says only that some record is bad. Halves of the batch are tried out, and rolled
-//! back, until each bad record stands alone: one bad record among n costs at most log₂(n) + 1
+//! back, until each bad record stands alone: one bad record among n costs at most 2·log₂(n) + 1
 //! trials. Where only a combination of records is refused (two records that claim one unique
 //! value), the later one is found by the shortest beginning of the batch that fails. What a trial
 //! cannot tell, because the destination is away, ends the search; nothing is guessed.

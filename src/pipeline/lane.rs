@@ -129,12 +129,8 @@ impl Lane {
         self.held = HeldSet::new(rule, self.parts.mutations);
         let mut after: Option<HeldKey> = None;
         loop {
-            let page = self.parts.destination.held(
-                &self.id,
-                WhichHeld::All,
-                after.as_ref(),
-                HELD_PAGE,
-            );
+            let page =
+                self.parts.destination.held(&self.id, WhichHeld::All, after.as_ref(), HELD_PAGE);
             let page = page.await?;
             self.held.load(&page, Instant::now().into_std());
             match page.last() {

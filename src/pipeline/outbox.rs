@@ -54,7 +54,7 @@ impl Outbox {
         let mut sending = JoinSet::new();
         wake.notify_one();
         let sender = Sender {
-            topic: Topic::new(&lane.id.profile.failed_topic()),
+            topic: lane.id.profile.failed_topic(),
             lane: lane.id.clone(),
             destination: Arc::clone(&lane.parts.destination),
             log: Arc::clone(&lane.parts.log),
@@ -122,12 +122,8 @@ impl Sender {
     async fn send_all(&self) -> Result<(), String> {
         let mut after: Option<HeldKey> = None;
         loop {
-            let page = self.destination.held(
-                &self.lane,
-                WhichHeld::Unpublished,
-                after.as_ref(),
-                PAGE,
-            );
+            let page =
+                self.destination.held(&self.lane, WhichHeld::Unpublished, after.as_ref(), PAGE);
             let page = page.await.map_err(|error| error.to_string())?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.key.clone());

@@ -205,8 +205,7 @@ impl Reading {
                 Pieces::Nothing => 0,
             };
         if self.is_full() || !self.memory.grow(bytes) {
-            let holds_something =
-                !self.batcher.is_empty() || !self.rejected.is_empty() || writing;
+            let holds_something = !self.batcher.is_empty() || !self.rejected.is_empty() || writing;
             if holds_something && !self.mutations.budget_ignored() {
                 self.must_close = true;
                 self.carried = Some(Carried { record, intaken: Intaken { pieces, rejected } });

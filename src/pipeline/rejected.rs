@@ -111,5 +111,6 @@ fn is_of(hold: &Hold, entity: &EntityName, record_id: RecordId) -> bool {
 
 fn waits((mapping, fitted): &Piece, offset: Offset) -> Hold {
     let key = key_of(offset, &mapping.entity, fitted.record_id);
-    Hold { key, version: fitted.version, cause: HeldCause::waits(), attempt: 0 }
+    let creates = matches!(fitted.effect, Effect::Image { create: true, .. });
+    Hold { key, version: fitted.version, creates, cause: HeldCause::waits(), attempt: 0 }
 }

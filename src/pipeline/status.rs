@@ -233,7 +233,8 @@ impl LaneReporter {
     pub(super) fn paused(&self, entities: &[(&EntityName, &str)]) {
         if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
             lane.gauges.set_paused(entities.len());
-            let named = |(entity, why): &(&EntityName, &str)| ((*entity).clone(), (*why).to_owned());
+            let named =
+                |(entity, why): &(&EntityName, &str)| ((*entity).clone(), (*why).to_owned());
             lane.status.paused = entities.iter().map(named).collect();
         }
         self.board.notify();

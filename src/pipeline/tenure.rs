@@ -168,7 +168,7 @@ impl<'a> Tenure<'a> {
         );
         self.lane.breaker.forget(&paused.entity);
         self.lane.pauses.pause(paused, Instant::now().into_std());
-        if self.draining { TenureEnd::Revoked } else { TenureEnd::Retake }
+        self.retaken()
     }
 
     /// Waits for whatever comes next.
@@ -231,19 +231,14 @@ impl<'a> Tenure<'a> {
         };
         let writer = self.writer();
         self.writes.spawn(writer.write(fence, Arc::new(batch)));
-        let settles =
-            Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
+        let settles = Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
         self.in_flight = Some(InFlight { settles: Some(settles), started: Instant::now() });
     }
 
     fn start_retry(&mut self, held: Vec<Hold>) {
         let parts = self.lane.parts.clone();
-        let retry = Retry {
-            lane: self.lane.id.clone(),
-            intake: self.lane.intake.another(),
-            parts,
-            held,
-        };
+        let retry =
+            Retry { lane: self.lane.id.clone(), intake: self.lane.intake.another(), parts, held };
         let (fence, writer) = (self.standing_fence(), self.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {
@@ -296,12 +291,20 @@ impl<'a> Tenure<'a> {
                 }
                 self.idle_at = Instant::now() + IDLE_PERIOD;
                 self.report(&in_flight, &batch, &written);
-                self.learn(&batch, &written)
+                let end = self.learn(&batch, &written);
+                // A retry moves no cursor, so that an older state of the destination would not be
+                // noticed by the fence: a fresh token makes sure that it is.
+                let is_retry = in_flight.settles.is_none();
+                end.or_else(|| is_retry.then(|| self.retaken()))
             }
             WriteEnd::Retake => Some(TenureEnd::Retake),
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
             WriteEnd::Pause(paused) => Some(self.pause(paused)),
         }
+    }
+
+    fn retaken(&self) -> TenureEnd {
+        if self.draining { TenureEnd::Revoked } else { TenureEnd::Retake }
     }
 
     /// What a written batch says of held records and broken tables.

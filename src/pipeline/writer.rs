@@ -12,11 +12,11 @@ use rand::rngs::SmallRng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::held_set::{highest_version, key_of};
+use super::breaker::systemic;
+use super::held_set::{creates, highest_version, key_of};
 use super::intake::PausedEntity;
 use super::isolation::{Found, Isolated, Isolation, named};
 use super::status::{LaneReporter, LaneState};
-use super::breaker::systemic;
 use super::{FIRST_WAIT, LONGEST_WAIT};
 use crate::destination::{Destination, RejectedRecord, Trouble, WriteError, Written};
 use crate::metrics::{BatchOutcome, ProfileMetrics, RetryCause};
@@ -213,6 +213,7 @@ fn hold_back(batch: &Batch, found: &Found) -> Batch {
             rest.holds.extend(first.map(|first| Hold {
                 key: first.key.clone(),
                 version,
+                creates: creates(change),
                 cause: rejection.into(),
                 attempt: batch.retry_attempt,
             }));
@@ -220,7 +221,8 @@ fn hold_back(batch: &Batch, found: &Found) -> Batch {
             for (number, offset) in change.offsets().enumerate() {
                 let key = key_of(offset, entity, change.record_id);
                 let cause = if number == 0 { rejection.into() } else { HeldCause::waits() };
-                rest.holds.push(Hold { key, version, cause, attempt: 0 });
+                let creates = creates(change);
+                rest.holds.push(Hold { key, version, creates, cause, attempt: 0 });
             }
         }
         rest.releases.retain(|release| !of_record(release));

@@ -29,6 +29,7 @@ impl MemoryState {
         let held = HeldChange {
             key: hold.key.clone(),
             version: hold.version,
+            creates: hold.creates,
             cause: hold.cause.clone(),
             attempt: hold.attempt,
             held_at_us: before.map_or(now_us, |before| before.held_at_us),

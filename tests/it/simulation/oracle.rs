@@ -3,16 +3,18 @@
 //! It shares no code with batches, pipelines or destinations: it replays what was published, one
 //! change after the other, up to the checkpoint, and compares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use keepstep::model::change::{Change, Image, Operation};
 use keepstep::model::checkpoint::{LaneId, Scope};
+use keepstep::model::dead_letter::DeadLetter;
+use keepstep::model::held::HeldCause;
 use keepstep::model::position::NextOffset;
 use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
 
-use super::source::{ENTITIES, Published};
+use super::source::{ENTITIES, Poison, Published};
 use super::store::{Store, Stored};
 
 /// One record, as the serial model has it.
@@ -66,6 +68,7 @@ fn texts(change: &Change) -> BTreeMap<String, String> {
     let text = |value: &Value| match value {
         Value::Null => "null".to_owned(),
         Value::Integer(number) => number.to_string(),
+        Value::Long(number) => number.to_string(),
         Value::Text(text) => text.to_string(),
         other => panic!("the source does not say {other:?}"),
     };
@@ -79,6 +82,52 @@ fn said(entity: &str, cells: &BTreeMap<String, String>) -> BTreeMap<String, Stri
     cells.map(|(name, text)| (name.clone(), text.clone())).collect()
 }
 
+/// What is held in one lane, by record.
+struct HeldChanges {
+    records: BTreeMap<RecordId, BTreeSet<usize>>,
+    /// Records of which more was held than is kept, and from where on.
+    more: BTreeMap<RecordId, usize>,
+}
+
+impl HeldChanges {
+    fn of(stored: &Stored, lane: &LaneId) -> Self {
+        let mut held = Self { records: BTreeMap::new(), more: BTreeMap::new() };
+        let open = stored.held.iter().filter(|(of, change)| of == lane && change.open);
+        for (_, change) in open {
+            let id = change.key.record_id.expect("every key is a record's id");
+            let offset = usize::try_from(change.key.offset.0).unwrap();
+            held.records.entry(id).or_default().insert(offset);
+            if change.cause.code == HeldCause::TOO_MANY {
+                held.more.insert(id, offset);
+            }
+        }
+        held
+    }
+
+    fn has(&self, id: RecordId) -> bool {
+        self.records.contains_key(&id)
+    }
+
+    /// The record as all its changes make it, but for those that are held.
+    fn replay(
+        &self,
+        id: RecordId,
+        changes: &[(Change, Poison)],
+        entity: &str,
+        versioned: bool,
+    ) -> Record {
+        let mut record = Record::default();
+        let (held, more) = (&self.records[&id], self.more.get(&id));
+        for (offset, (change, _)) in changes.iter().enumerate() {
+            let is_held = held.contains(&offset) || more.is_some_and(|more| offset > *more);
+            if change.record_id == id && change.entity.as_str() == entity && !is_held {
+                record.apply(change, versioned);
+            }
+        }
+        record
+    }
+}
+
 /// The serial model of one entity in one lane, up to its cursor.
 #[derive(Default)]
 struct Replay {
@@ -87,12 +136,12 @@ struct Replay {
 }
 
 impl Replay {
-    fn to(&mut self, next: usize, changes: &[Change], entity: &str, versioned: bool) {
+    fn to(&mut self, next: usize, changes: &[(Change, Poison)], entity: &str, versioned: bool) {
         if next < self.next {
             // The destination fell back to an older state.
             *self = Self::default();
         }
-        for change in &changes[self.next..next] {
+        for (change, _) in &changes[self.next..next] {
             if change.entity.as_str() == entity {
                 self.records.entry(change.record_id).or_default().apply(change, versioned);
             }
@@ -158,7 +207,15 @@ impl Oracle {
             return self.problem(format!("{lane}: checkpoint {next} lies beyond the log"));
         }
         replay.to(next, changes, entity, versioned);
-        for (id, expected) in &replay.records {
+        let held = HeldChanges::of(stored, lane);
+        for (id, plain) in &replay.records {
+            let without;
+            let expected = if held.has(*id) {
+                without = held.replay(*id, &changes[..next], entity, versioned);
+                &without
+            } else {
+                plain
+            };
             let key = (entity.to_owned(), *id);
             let row = stored.rows.get(&key).map(|row| (row.0, said(entity, &row.1)));
             let tombstone = stored.tombstones.get(&key).copied();
@@ -172,12 +229,41 @@ impl Oracle {
             }
         }
         // Nothing that no change below the checkpoint made.
-        let of_lane = changes.iter().map(|change| change.record_id);
-        for id in of_lane.collect::<std::collections::BTreeSet<_>>() {
+        let of_lane = changes.iter().map(|(change, _)| change.record_id);
+        for id in of_lane.collect::<BTreeSet<_>>() {
             let is_there = stored.rows.contains_key(&(entity.to_owned(), id));
             if is_there && !replay.records.contains_key(&id) {
                 self.problem(format!("{lane} at {next}: {entity} {id} is there too early"));
             }
+        }
+    }
+
+    /// G5, G7 and G8 when everything is calm: what is held began with something bad, and the
+    /// dead-letter topic says the same as the destination.
+    pub(super) fn check_held(&self, lanes: &[LaneId], listed: Option<&BTreeSet<String>>) {
+        let stored = self.store.read();
+        let published = self.published.lock().unwrap();
+        for lane in lanes {
+            let Some(changes) = published.get(&lane.topic_partition) else { continue };
+            for (id, offsets) in HeldChanges::of(&stored, lane).records {
+                let first = *offsets.first().expect("not empty");
+                let (_, poison) = &changes[first];
+                if *poison == Poison::Fine {
+                    self.problem(format!("{lane}: {id} is held at {first}, where nothing is bad"));
+                }
+            }
+        }
+        let Some(listed) = listed else { return };
+        let open: BTreeSet<String> = stored
+            .held
+            .iter()
+            .filter(|(_, held)| held.open)
+            .map(|(lane, held)| DeadLetter::of(lane, held, None).key())
+            .collect();
+        if open != *listed {
+            let (more, less): (Vec<_>, Vec<_>) =
+                (listed.difference(&open).collect(), open.difference(listed).collect());
+            self.problem(format!("the list has {more:?} too many and lacks {less:?}"));
         }
     }
 

@@ -15,11 +15,11 @@ use keepstep::destination::{
 use keepstep::model::batch::Batch;
 use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken, Scope};
-use keepstep::model::held::{HeldChange, HeldKey, Revision};
+use keepstep::model::held::{HeldCause, HeldChange, HeldKey, Revision};
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use keepstep::model::profile::ProfileId;
-use keepstep::model::record::RecordId;
+use keepstep::model::record::{EntityName, RecordId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -39,6 +39,8 @@ pub(super) struct Stored {
     pub(super) rows: BTreeMap<(String, RecordId), Row>,
     /// Versions, by entity and record.
     pub(super) tombstones: BTreeMap<(String, RecordId), i64>,
+    /// Held changes, open and released.
+    pub(super) held: Vec<(LaneId, HeldChange)>,
 }
 
 /// A world's destination.
@@ -105,6 +107,7 @@ fn of_memory(state: &MemoryState) -> Stored {
         bound: names().filter(|name| state.is_bound(name)).map(ToOwned::to_owned).collect(),
         rows: rows.collect(),
         tombstones: stones.collect(),
+        held: state.held.iter().map(|((lane, _), held)| (lane.clone(), held.clone())).collect(),
     }
 }
 
@@ -138,6 +141,35 @@ fn of_sqlite(connection: &Connection) -> rusqlite::Result<Stored> {
     while let Some(row) = found.next()? {
         let (entity, record): (String, String) = (row.get(0)?, row.get(1)?);
         stored.tombstones.insert((entity, id(&record)), row.get(2)?);
+    }
+    let text = "SELECT profile, topic, partition, change_offset, entity, record_id, cause, open,
+         revision, published FROM keepstep_held_change";
+    let mut statement = connection.prepare(text)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let (profile, topic): (String, String) = (row.get(0)?, row.get(1)?);
+        let topic_partition = TopicPartition::new(&Topic::new(&topic), row.get(2)?);
+        let lane = LaneId { profile: ProfileId::new(&profile).unwrap(), topic_partition };
+        let (entity, record): (String, String) = (row.get(4)?, row.get(5)?);
+        let key = HeldKey {
+            offset: Offset(row.get(3)?),
+            entity: (!entity.is_empty()).then(|| EntityName::new(&entity)),
+            record_id: Some(id(&record)).filter(|id| !id.0.is_nil()),
+        };
+        let code: String = row.get(6)?;
+        let cause = HeldCause { code: code.into(), column: None, detail: String::new() };
+        let held = HeldChange {
+            key,
+            version: None,
+            creates: false,
+            cause,
+            attempt: 0,
+            held_at_us: 0,
+            open: row.get(7)?,
+            revision: Revision(row.get(8)?),
+            published: row.get::<_, Option<i64>>(9)?.map(Revision),
+        };
+        stored.held.push((lane, held));
     }
     for entity in stored.bound.clone() {
         let own_key = format!("{entity}id");
