@@ -129,7 +129,7 @@ impl Faulty {
             Err(refused) => {
                 let look = Arc::new(Batch::default());
                 match self.inner.try_out(fence, &look).await {
-                    Ok(()) => Err(refused.clone()),
+                    Ok(_) => Err(refused.clone()),
                     Err(error) => Err(error),
                 }
             }
@@ -236,7 +236,7 @@ impl Destination for Faulty {
         }
     }
 
-    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         match self.fate(Call::Write) {
             Fault::None | Fault::ArriveLate(_) => {
                 self.judge(batch)?;

@@ -218,9 +218,9 @@ pub trait Destination: Send + Sync {
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError>;
 
     /// Does everything that [`Self::write`] does, and rolls it back: a trial transaction, to find
-    /// out which of many records the database refuses. Answers what `write` would, and leaves no
-    /// trace.
-    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError>;
+    /// out which of many records the database refuses, or whether a change has an effect. Answers
+    /// what `write` would, and leaves no trace.
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError>;
 
     /// Held changes of a lane: open ones, and released ones whose release is not published yet;
     /// ascending by key, those after `after`, at most `limit` of them.

@@ -22,6 +22,9 @@ use crate::model::record::{EntityName, RecordId};
 /// Most held changes of one lane; with more of them the lane stops, for something is very wrong.
 pub(super) const MAX_HELD_PER_LANE: usize = 200_000;
 
+/// A record whose net change may or may not take the place of what is held.
+pub(super) type Doubt = (EntityName, RecordId);
+
 /// How held changes are tried again by themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryRule {
@@ -116,9 +119,13 @@ impl HeldSet {
 
     /// Decides what of a batch may be written while these records are held: what must wait becomes
     /// a hold, what takes the place of held changes releases them.
-    pub(super) fn gate(&self, batch: &mut Batch) {
+    ///
+    /// Answers the records of which it cannot be told whether the change is newer than what is
+    /// held, for that could not be read: only if it has an effect, it takes its place.
+    pub(super) fn gate(&self, batch: &mut Batch) -> Vec<Doubt> {
+        let mut doubts = Vec::new();
         if self.count == 0 && batch.holds.is_empty() {
-            return;
+            return doubts;
         }
         let Batch { tables, holds, releases, .. } = batch;
         for table in tables.iter_mut() {
@@ -140,6 +147,9 @@ impl HeldSet {
                     return false;
                 }
                 let creates = earlier().any(|entry| entry.creates);
+                if table.mapping.versioned && earlier().any(|entry| entry.version.is_none()) {
+                    doubts.push((entity.clone(), net.record_id));
+                }
                 releases.extend(earlier().map(|entry| release(entry, ReleaseReason::Superseded)));
                 releases.extend(own().map(|entry| release(entry, ReleaseReason::Written)));
                 if let Some(image) = &mut net.image {
@@ -151,6 +161,7 @@ impl HeldSet {
         tables.retain(|table| !table.changes.is_empty());
         holds.sort_by(|a, b| a.key.cmp(&b.key));
         self.cap(holds);
+        doubts
     }
 
     /// What a written batch has held and released.

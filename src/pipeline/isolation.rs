@@ -165,7 +165,7 @@ impl<'a> Isolation<'a> {
         self.trials += 1;
         let batch = Arc::new(self.part(places));
         match self.destination.try_out(self.fence, &batch).await {
-            Ok(()) => {
+            Ok(_) => {
                 self.fine += places.len();
                 Ok(Trial::Fine)
             }

@@ -48,7 +48,7 @@ impl Destination for Picky {
         self.inner.write(fence, batch).await
     }
 
-    async fn try_out(&self, _fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, _fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         let ids: BTreeSet<u128> = batch
             .tables
             .iter()
@@ -59,7 +59,7 @@ impl Destination for Picky {
         if both || !ids.is_disjoint(&self.bad) {
             return Err(WriteError::Rejected(vec![blamed()]));
         }
-        Ok(())
+        Ok(Written::default())
     }
 
     async fn held(

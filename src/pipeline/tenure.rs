@@ -221,7 +221,7 @@ impl<'a> Tenure<'a> {
     fn start_write(&mut self) {
         let Closed { mut batch, to, fingerprint, last_timestamp_ms, appended_ms, memory } =
             self.reading.close();
-        self.lane.held.gate(&mut batch);
+        let doubts = self.lane.held.gate(&mut batch);
         let fence = Fence {
             lane: self.lane.id.clone(),
             token: self.token,
@@ -230,7 +230,7 @@ impl<'a> Tenure<'a> {
             fingerprint,
         };
         let writer = self.writer();
-        self.writes.spawn(writer.write(fence, Arc::new(batch)));
+        self.writes.spawn(writer.write(fence, Arc::new(batch), doubts));
         let settles = Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
         self.in_flight = Some(InFlight { settles: Some(settles), started: Instant::now() });
     }
@@ -242,7 +242,7 @@ impl<'a> Tenure<'a> {
         let (fence, writer) = (self.standing_fence(), self.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {
-                Ok(batch) => writer.write(fence, Arc::new(batch)).await,
+                Ok(batch) => writer.write(fence, Arc::new(batch), Vec::new()).await,
                 // The log is away: the lane's own reading meets that, too.
                 Err(_) => WriteEnd::Retake,
             }
@@ -399,7 +399,7 @@ impl<'a> Tenure<'a> {
             }
         }
         let fence = self.standing_fence();
-        match self.writer().write(fence, Arc::new(Batch::default())).await {
+        match self.writer().write(fence, Arc::default(), Vec::new()).await {
             WriteEnd::Written(..) => None,
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
             WriteEnd::Retake | WriteEnd::Pause(_) => Some(TenureEnd::Retake),

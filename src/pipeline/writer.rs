@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::systemic;
-use super::held_set::{creates, highest_version, key_of};
+use super::held_set::{Doubt, creates, highest_version, key_of, waits};
 use super::intake::PausedEntity;
 use super::isolation::{Found, Isolated, Isolation, named};
 use super::status::{LaneReporter, LaneState};
@@ -21,11 +21,11 @@ use super::{FIRST_WAIT, LONGEST_WAIT};
 use crate::destination::{Destination, RejectedRecord, Trouble, WriteError, Written};
 use crate::metrics::{BatchOutcome, ProfileMetrics, RetryCause};
 use crate::model::backoff::Backoff;
-use crate::model::batch::Batch;
+use crate::model::batch::{Batch, TableBatch};
 use crate::model::checkpoint::Fence;
 use crate::model::held::{HeldCause, Hold, Release};
 use crate::model::mutation::Mutations;
-use crate::model::record::EntityName;
+use crate::model::record::{EntityName, RecordId};
 
 /// First wait after an error that a person must mend.
 const FIRST_SLOW_WAIT: Duration = Duration::from_secs(5);
@@ -58,12 +58,25 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes the batch behind its fence. What the destination rejects is found, taken out of the
     /// batch, and held in the same transaction in which the rest is written.
-    pub(super) async fn write(mut self, fence: Fence, mut batch: Arc<Batch>) -> WriteEnd {
+    ///
+    /// Of the records in `doubts` it is tried out first whether their changes have an effect; those
+    /// that have none wait behind what is held.
+    pub(super) async fn write(
+        mut self,
+        fence: Fence,
+        mut batch: Arc<Batch>,
+        mut doubts: Vec<Doubt>,
+    ) -> WriteEnd {
         let mut quick = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut slow = Backoff::new(FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT);
         loop {
             let started = Instant::now();
-            let error = match self.destination.write(&fence, &batch).await {
+            let settled = self.settle_doubts(&fence, &mut batch, &mut doubts).await;
+            let outcome = match settled {
+                Ok(()) => self.destination.write(&fence, &batch).await,
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
                 Ok(written) => {
                     self.metrics.count_batch(BatchOutcome::Written);
                     self.metrics.observe_batch_write(started.elapsed());
@@ -125,6 +138,46 @@ impl Writer {
                 return WriteEnd::GaveUp;
             }
         }
+    }
+
+    /// Lets those wait whose changes have no effect beside what is held and could not be read.
+    async fn settle_doubts(
+        &self,
+        fence: &Fence,
+        batch: &mut Arc<Batch>,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<(), WriteError> {
+        while let Some((entity, record_id)) = doubts.last() {
+            let mut tables = batch.tables.iter().enumerate();
+            let Some((at, table)) = tables.find(|(_, table)| table.mapping.entity == *entity)
+            else {
+                doubts.pop();
+                continue;
+            };
+            let Some(index) =
+                table.changes.iter().position(|change| change.record_id == *record_id)
+            else {
+                doubts.pop();
+                continue;
+            };
+            let mut change = table.changes[index].clone();
+            // Its patches would have an effect of their own.
+            change.patch = None;
+            let mapping = Arc::clone(&table.mapping);
+            let alone = TableBatch { mapping, changes: vec![change] };
+            let alone = Arc::new(Batch { tables: vec![alone], ..Batch::default() });
+            let has_effect = match self.destination.try_out(fence, &alone).await {
+                Ok(written) => written.tables.iter().any(|it| it.written + it.deleted > 0),
+                // The write itself will tell more.
+                Err(WriteError::Rejected(_) | WriteError::Table { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            if !has_effect {
+                *batch = Arc::new(let_wait(batch, at, index));
+            }
+            doubts.pop();
+        }
+        Ok(())
     }
 
     /// The batch without what was rejected, which is held instead.
@@ -195,6 +248,23 @@ pub(super) async fn wait_or_closing(closing: &mut watch::Receiver<bool>, wait: D
     }
 }
 
+/// The batch without one net change, whose changes wait instead.
+fn let_wait(batch: &Batch, at: usize, index: usize) -> Batch {
+    let mut rest = batch.clone();
+    let change = rest.tables[at].changes.remove(index);
+    let entity = rest.tables[at].mapping.entity.clone();
+    rest.holds.extend(waits(&change, &entity));
+    rest.holds.sort_by(|a, b| a.key.cmp(&b.key));
+    rest.releases.retain(|release| !is_of(release, &entity, change.record_id));
+    rest.tables.retain(|table| !table.changes.is_empty());
+    rest
+}
+
+fn is_of(release: &Release, entity: &EntityName, record_id: RecordId) -> bool {
+    release.key.record_id == Some(record_id)
+        && release.key.entity.as_ref().is_none_or(|released| released == entity)
+}
+
 /// The batch without these records: each of their changes is held, the first of each for the cause
 /// that was found, the others because they wait for it. What they would have released stays held.
 fn hold_back(batch: &Batch, found: &Found) -> Batch {
@@ -202,10 +272,7 @@ fn hold_back(batch: &Batch, found: &Found) -> Batch {
     for ((at, index), rejection) in found {
         let table = &batch.tables[*at];
         let (entity, change) = (&table.mapping.entity, &table.changes[*index]);
-        let of_record = |release: &Release| {
-            release.key.record_id == Some(change.record_id)
-                && release.key.entity.as_ref().is_none_or(|released| released == entity)
-        };
+        let of_record = |release: &Release| is_of(release, entity, change.record_id);
         let first = batch.releases.iter().find(|release| of_record(release));
         let version = highest_version(change);
         if batch.retry_attempt > 0 {

@@ -91,8 +91,8 @@ impl Destination for MemoryDestination {
         self.lock().write(fence, batch, self.clock(), self.mutations)
     }
 
-    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
-        self.state().write(fence, batch, self.clock(), self.mutations).map(drop)
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        self.state().write(fence, batch, self.clock(), self.mutations)
     }
 
     async fn held(

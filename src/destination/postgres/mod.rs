@@ -288,7 +288,7 @@ impl Destination for PostgresDestination {
         }
     }
 
-    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<Written, WriteError> {
         Err(WriteError::Fenced)
     }
 

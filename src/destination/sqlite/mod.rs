@@ -225,7 +225,7 @@ impl Destination for SqliteDestination {
         answer.unwrap_or_else(|trouble| Err(WriteError::Unclear(trouble)))
     }
 
-    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, _fence: &Fence, _batch: &Arc<Batch>) -> Result<Written, WriteError> {
         Err(WriteError::Fenced)
     }
 

@@ -74,7 +74,7 @@ impl Destination for HeldUp {
         self.inner.desk()
     }
 
-    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         self.inner.try_out(fence, batch).await
     }
 

@@ -221,10 +221,16 @@ impl Oracle {
             let tombstone = stored.tombstones.get(&key).copied();
             let found = Record { row, tombstone };
             if found != *expected {
+                let open = stored.held.iter().filter(|(of, held)| {
+                    of == lane && held.open && held.key.record_id == Some(*id)
+                });
+                let open: Vec<i64> = open.map(|(_, held)| held.key.offset.0).collect();
                 self.problem(format!(
-                    "{lane} at {next}: {entity} {id} is {}, and the changes below say {}",
+                    "{lane} at {next}: {entity} {id} is {}, and the changes below say {}; held are \
+                     {open:?} of{}",
                     brief(&found),
-                    brief(expected)
+                    brief(expected),
+                    history(*id, entity, &changes[..next])
                 ));
             }
         }
@@ -277,6 +283,17 @@ impl Oracle {
             of_lane.peek().is_some() && of_lane.all(|(_, next)| usize::try_from(next.0) == Ok(end))
         })
     }
+}
+
+/// The changes of a record, each in a few words.
+fn history(id: RecordId, entity: &str, changes: &[(Change, Poison)]) -> String {
+    let all = changes.iter().enumerate();
+    let mine = all.filter(|(_, (it, _))| it.record_id == id && it.entity.as_str() == entity);
+    mine.map(|(offset, (change, poison))| {
+        let version = change.version.map_or(0, |version| version.0);
+        format!(" {offset}:{:?} {:?} v{version} {poison:?};", change.operation, change.image)
+    })
+    .collect()
 }
 
 fn brief(record: &Record) -> String {

@@ -214,7 +214,7 @@ impl Destination for Waiting {
         self.0.desk()
     }
 
-    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<(), WriteError> {
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         let (fence, batch) = (fence.clone(), Arc::clone(batch));
         self.ask(move |inner, runtime| runtime.block_on(inner.try_out(&fence, &batch))).await
     }
