@@ -5,7 +5,7 @@
 //! says so and still means text (`DECIMAL` alone would turn them into binary floats). GUIDs and
 //! times are text too, whole numbers and yes/no are integers.
 
-use super::held_statements::UNPUBLISHED;
+use super::held_statements::{UNPUBLISHED, unpublished_index};
 use super::names::{own_table, quoted};
 use crate::destination::Activation;
 use crate::destination::own_tables::{OWN_VERSION, name};
@@ -153,9 +153,10 @@ fn own_tables_2() -> Vec<String> {
             ],
         ),
         format!(
-            "CREATE INDEX {held_change}_unpublished ON {held_change} (\"profile\", \"topic\", \
-             \"partition\", \"change_offset\", \"entity\", \"record_id\") WHERE {UNPUBLISHED}",
-            held_change = own_table(name::HELD_CHANGE)
+            "CREATE INDEX {} ON {} (\"profile\", \"topic\", \"partition\", \"change_offset\", \
+             \"entity\", \"record_id\") WHERE {UNPUBLISHED}",
+            unpublished_index(),
+            own_table(name::HELD_CHANGE)
         ),
         create(
             name::REQUEST,

@@ -17,6 +17,11 @@ const KEY: &str = "t.\"profile\" = ?1 AND t.\"topic\" = ?2 AND t.\"partition\" =
 /// What the index of unpublished changes holds; a statement that says the same finds them in it.
 pub(super) const UNPUBLISHED: &str = "\"published\" IS NULL OR \"published\" < \"revision\"";
 
+/// Name of the index of unpublished changes.
+pub(super) fn unpublished_index() -> String {
+    format!("{}_unpublished", own_table(name::HELD_CHANGE))
+}
+
 /// This machine's clock in µs since 1970, to the millisecond.
 pub fn clock_us() -> &'static str {
     "SELECT CAST(round(unixepoch('now', 'subsec') * 1000) AS INTEGER) * 1000"
@@ -50,13 +55,16 @@ pub fn release() -> String {
 
 /// Held changes of a lane beyond a key, in order. 7 how many at most.
 pub fn held(which: WhichHeld) -> String {
-    let wanted = match which {
-        WhichHeld::All => String::new(),
-        WhichHeld::Unpublished => format!(" AND ({UNPUBLISHED})"),
+    let (index, wanted) = match which {
+        WhichHeld::All => (String::new(), String::new()),
+        // SQLite would take the primary key, not knowing how few of many are unpublished.
+        WhichHeld::Unpublished => {
+            (format!(" INDEXED BY {}", unpublished_index()), format!(" AND ({UNPUBLISHED})"))
+        }
     };
     format!(
-        "SELECT {READ} FROM {} AS t WHERE t.\"profile\" = ?1 AND t.\"topic\" = ?2 \
-         AND t.\"partition\" = ?3 \
+        "SELECT {READ} FROM {} AS t{index} WHERE t.\"profile\" = ?1 \
+         AND t.\"topic\" = ?2 AND t.\"partition\" = ?3 \
          AND (t.\"change_offset\", t.\"entity\", t.\"record_id\") > (?4, ?5, ?6){wanted} \
          ORDER BY t.\"change_offset\", t.\"entity\", t.\"record_id\" LIMIT ?7",
         own_table(name::HELD_CHANGE)

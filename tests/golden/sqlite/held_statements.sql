@@ -11,7 +11,7 @@ UPDATE keepstep_held_change AS t SET "cause" = ?7, "column_name" = NULL, "detail
 SELECT t."change_offset", t."entity", t."record_id", t."version", t."cause", t."column_name", t."detail", t."attempt", t."held_at_us", t."revision", t."open", t."published" FROM keepstep_held_change AS t WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND (t."change_offset", t."entity", t."record_id") > (?4, ?5, ?6) ORDER BY t."change_offset", t."entity", t."record_id" LIMIT ?7;
 
 -- held and not published
-SELECT t."change_offset", t."entity", t."record_id", t."version", t."cause", t."column_name", t."detail", t."attempt", t."held_at_us", t."revision", t."open", t."published" FROM keepstep_held_change AS t WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND (t."change_offset", t."entity", t."record_id") > (?4, ?5, ?6) AND ("published" IS NULL OR "published" < "revision") ORDER BY t."change_offset", t."entity", t."record_id" LIMIT ?7;
+SELECT t."change_offset", t."entity", t."record_id", t."version", t."cause", t."column_name", t."detail", t."attempt", t."held_at_us", t."revision", t."open", t."published" FROM keepstep_held_change AS t INDEXED BY keepstep_held_change_unpublished WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND (t."change_offset", t."entity", t."record_id") > (?4, ?5, ?6) AND ("published" IS NULL OR "published" < "revision") ORDER BY t."change_offset", t."entity", t."record_id" LIMIT ?7;
 
 -- mark as published
 UPDATE keepstep_held_change AS t SET "published" = max(ifnull(t."published", ?7), ?7) WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND t."change_offset" = ?4 AND t."entity" = ?5 AND t."record_id" = ?6;

@@ -44,7 +44,7 @@ pub async fn a_trial_leaves_no_trace(scene: Scene) -> Outcome {
         Ok((rows, tombstones, cursors, held::held(lane, WhichHeld::All).await?))
     };
     let before = state(&lane).await?;
-    let everything = vec![
+    let everything = [
         scene::image(scene::record(1), Some(2), &[(1, text("other"))]),
         scene::delete(scene::record(2), Some(2)),
         scene::delete(scene::record(3), Some(2)),
