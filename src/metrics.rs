@@ -19,10 +19,12 @@ use prometheus::{
 };
 
 pub use self::definition::{Definition, Kind};
+pub use self::failed_list::FailedListMetrics;
 pub use self::handle::{EntityCounts, LaneMetrics, ProfileMetrics};
 pub use self::label::{BatchOutcome, LaneState, RetryCause, SkipReason};
 
 mod definition;
+mod failed_list;
 mod handle;
 mod label;
 mod reference;
@@ -103,6 +105,8 @@ pub struct Metrics {
     paused: IntGaugeVec,
     trials: IntCounterVec,
     dead_letters: IntCounterVec,
+    dead_letters_read: IntCounterVec,
+    dead_letters_unreadable: IntCounterVec,
     /// Lanes that show gauges, with the number of their handles: the last one to go removes them.
     live: Arc<Mutex<HashMap<[String; 3], usize>>>,
 }
@@ -138,6 +142,8 @@ impl Metrics {
             paused: new.gauge(definition::PAUSED)?,
             trials: new.counter(definition::TRIALS)?,
             dead_letters: new.counter(definition::DEAD_LETTERS)?,
+            dead_letters_read: new.counter(definition::DEAD_LETTERS_READ)?,
+            dead_letters_unreadable: new.counter(definition::DEAD_LETTERS_UNREADABLE)?,
             live: Arc::default(),
             registry: new.registry,
             definitions: new.definitions.into(),

@@ -35,6 +35,9 @@ pub mod name {
     pub const REQUEST: &str = "request";
     /// How lanes are. Since version 2.
     pub const LANE_STATE: &str = "lane_state";
+    /// All of them.
+    pub const ALL: [&str; 7] =
+        [CHECKPOINT, TOMBSTONE, OBJECT_REGISTRY, SCHEMA_VERSION, HELD_CHANGE, REQUEST, LANE_STATE];
     /// One row: the version of the own tables.
     pub const SCHEMA_VERSION: &str = "schema_version";
 }

@@ -143,6 +143,21 @@ pub(super) const DECODE_FAILURES: Definition = Definition {
     help: "Notifications that could not be decoded or do not fit, by cause.",
 };
 
+pub(super) const DEAD_LETTERS_READ: Definition = Definition {
+    name: "keepstep_dead_letters_read_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Dead letters and releases that the failed-record list was made of.",
+};
+
+pub(super) const DEAD_LETTERS_UNREADABLE: Definition = Definition {
+    name: "keepstep_dead_letters_unreadable_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Records of the dead-letter topic that are no dead letters of the profile; the \
+           failed-record list passes over them.",
+};
+
 pub(super) const REBALANCES: Definition = Definition {
     name: "keepstep_rebalances_total",
     kind: Kind::Counter,

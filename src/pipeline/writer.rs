@@ -103,14 +103,12 @@ impl Writer {
                 }
                 WriteError::Unclear(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Unclear);
-                    self.metrics.count_retry(RetryCause::Unclear);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Unclear, &trouble);
                     return WriteEnd::Retake;
                 }
                 WriteError::Table { entity, trouble } => {
                     self.metrics.count_batch(BatchOutcome::Fatal);
-                    self.metrics.count_retry(RetryCause::Fatal);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Fatal, &trouble);
                     match self.broken_table(&fence, &batch, entity).await {
                         Some(entity) => {
                             return WriteEnd::Pause(PausedEntity {
@@ -123,14 +121,12 @@ impl Writer {
                 }
                 WriteError::Retry(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Retry);
-                    self.metrics.count_retry(RetryCause::Destination);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Destination, &trouble);
                     quick.next_wait(self.rng.random())
                 }
                 WriteError::Fatal(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Fatal);
-                    self.metrics.count_retry(RetryCause::Fatal);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Fatal, &trouble);
                     slow.next_wait(self.rng.random())
                 }
             };
@@ -232,7 +228,8 @@ impl Writer {
         None
     }
 
-    fn tell(&self, fence: &Fence, trouble: &Trouble) {
+    fn tell(&self, fence: &Fence, cause: RetryCause, trouble: &Trouble) {
+        self.metrics.count_retry(cause);
         tracing::warn!(lane = %fence.lane, code = %trouble.code, "{trouble}");
         self.status.state(LaneState::Waiting(trouble.to_string()));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use self::demo::DemoArguments;
+use self::failed::FailedCommand;
 use self::inspect::InspectArguments;
 use self::output::Output;
 use self::produce::ProduceArguments;
@@ -22,6 +23,7 @@ use crate::model::position::Topic;
 
 mod check;
 mod demo;
+mod failed;
 mod inspect;
 mod output;
 mod produce;
@@ -65,6 +67,8 @@ enum Command {
     Produce(ProduceArguments),
     Inspect(InspectArguments),
     Relay(RelayArguments),
+    #[command(subcommand)]
+    Failed(FailedCommand),
     Demo(DemoArguments),
 }
 
@@ -100,6 +104,7 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Produce(arguments) => produce::run(arguments, &cli.config, output).await,
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,
         Command::Relay(arguments) => relay::run(arguments, &cli.config, output).await,
+        Command::Failed(command) => failed::run(command, &cli.config, output).await,
         Command::Demo(arguments) => demo::run(arguments).await,
     }
 }

@@ -1,6 +1,6 @@
 //! The desk in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -30,15 +30,15 @@ impl Desk for MemoryDestination {
     ) -> Result<(), DestinationError> {
         let asked_at_us = self.clock()();
         let stored = &mut self.lock().desk.requests;
+        let known: HashSet<(Uuid, &LaneId)> = stored.iter().map(|it| (it.id, &it.lane)).collect();
+        let new = requests.iter().filter(|request| !known.contains(&(request.id, &request.lane)));
+        let new: Vec<LaneRequest> =
+            new.map(|request| LaneRequest { asked_at_us, ..request.clone() }).collect();
         let is_open = |it: &&LaneRequest| it.lane.profile == *profile && !it.state.is_finished();
-        if stored.iter().filter(is_open).count() + requests.len() > MAX_OPEN_REQUESTS {
+        if stored.iter().chain(&new).filter(is_open).count() > MAX_OPEN_REQUESTS {
             return Err(DestinationError::Fatal(too_many_requests(profile)));
         }
-        for request in requests {
-            if !stored.iter().any(|it| it.id == request.id && it.lane == request.lane) {
-                stored.push(LaneRequest { asked_at_us, ..request.clone() });
-            }
-        }
+        stored.extend(new);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use super::copy_columns::CopyColumns;
 use super::ddl::{self, Room};
 use super::failure::Failure;
 use super::settings::PostgresSettings;
+use super::statements;
 use super::tls;
 use super::url::{self, Protection};
 use crate::model::table::Table;
@@ -100,6 +101,12 @@ impl Connection {
     /// The staging table that was prepared for a need.
     pub(super) fn staged(&self, need: &Need<'_>) -> Option<&Staging> {
         self.staging.iter().find(|staging| staging.serves(need))
+    }
+
+    /// Leaves the transaction that a failed statement was in; answers whether that worked.
+    pub(super) async fn roll_back(&self, limit: Duration) -> bool {
+        let leaving = self.client.batch_execute(statements::ROLL_BACK);
+        matches!(tokio::time::timeout(limit, leaving).await, Ok(Ok(())))
     }
 
     async fn prepare_one(&mut self, need: &Need<'_>) -> Result<(), Failure> {
@@ -230,9 +237,10 @@ impl Connections {
         Ok(Self { pool, wait })
     }
 
-    /// Lends a connection, waiting for a free one.
+    /// Lends a connection, waiting for a free one. Making one is a large future: boxed, so that
+    /// whoever asks is not.
     pub(super) async fn lend(&self) -> Result<Lease, Failure> {
-        let mut place = match tokio::time::timeout(self.wait, self.pool.get()).await {
+        let mut place = match tokio::time::timeout(self.wait, Box::pin(self.pool.get())).await {
             Ok(Ok(place)) => place,
             Ok(Err(PoolError::Backend(failure))) => return Err(failure),
             Ok(Err(_)) => return Err(Failure::Connection),

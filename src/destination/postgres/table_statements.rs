@@ -4,8 +4,9 @@
 //! patch. Each statement states its guard in full, so that it can be read alone.
 
 use super::copy_columns::cell_name;
-use super::ddl::{own_table, table_name};
+use super::ddl::table_name;
 use super::encode::{KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_MERGED, KIND_PATCH};
+use super::own_ddl::own_table;
 use super::quote;
 use super::shape::{PatchFlavour, Patches};
 use super::statements::{Statement, Step, TableWork};

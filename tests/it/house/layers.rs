@@ -76,7 +76,16 @@ const WITHOUT_ADAPTERS: [&str; 3] = ["pipeline", "failed", "control"];
 const CRATES: [(&str, &[&str]); 10] = [
     ("rdkafka", &["src/log/kafka"]),
     // The demo judges the SQLite destination, so it reads with eyes of its own.
-    ("rusqlite", &["src/log/embedded", "src/destination/sqlite", "src/app/demo/comparison.rs"]),
+    (
+        "rusqlite",
+        &[
+            "src/log/embedded",
+            "src/destination/sqlite",
+            "src/failed/store",
+            "src/failed/list.rs",
+            "src/app/demo/comparison.rs",
+        ],
+    ),
     ("tokio_postgres", &["src/destination/postgres"]),
     ("postgres_openssl", &["src/destination/postgres"]),
     ("openssl", &["src/destination/postgres", "src/log/kafka"]),

@@ -88,7 +88,10 @@ async fn a_server_that_hangs_is_given_up() {
     let hanging = PostgresDestination::new(settings, Mutations::default()).unwrap();
     let batch = case.batch(vec![vec![change(1)]]);
     match hanging.write(&case.fence(), &batch).await.unwrap_err() {
-        WriteError::Unclear(trouble) => assert_eq!(trouble.code, "timed_out"),
+        // The server gives up a session that waits for its client after as long.
+        WriteError::Unclear(trouble) => {
+            assert!(["timed_out", "25P03"].contains(&trouble.code.as_str()), "{trouble}");
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -147,18 +150,21 @@ async fn at_most_the_set_number_of_connections() {
         async move { destination.write(&fence, &batch).await }
     });
     let writes = futures_util::future::join_all(writes);
+    // Outside the transaction that holds the lock: within one, the server keeps the list of
+    // sessions as it was at the first look.
+    let watch = database.plain().await;
     let counting = async {
         let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'keepstep' AND wait_event_type = 'Lock'";
         // Both connections wait: one for the table, one for the checkpoint that the first holds.
         loop {
-            let count: i64 = plain.client.query_one(text, &[]).await.unwrap().get(0);
+            let count: i64 = watch.client.query_one(text, &[]).await.unwrap().get(0);
             if count == 2 {
                 break;
             }
             tokio::task::yield_now().await;
         }
         let all = text.replace(" AND wait_event_type = 'Lock'", "");
-        let count: i64 = plain.client.query_one(&all, &[]).await.unwrap().get(0);
+        let count: i64 = watch.client.query_one(&all, &[]).await.unwrap().get(0);
         plain.execute("ROLLBACK").await;
         count
     };

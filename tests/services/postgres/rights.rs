@@ -1,5 +1,6 @@
 //! Rights: what `check` asks for is exactly what is needed.
 
+use keepstep::destination::own_tables::OWN_VERSION;
 use keepstep::destination::postgres::{PostgresDestination, PostgresSettings};
 use keepstep::destination::{Activation, Destination, DestinationError, Finding};
 use keepstep::model::mutation::Mutations;
@@ -164,7 +165,7 @@ async fn own_tables_of_an_older_version_are_upgraded_and_lost_ones_are_told() {
     plain.execute("UPDATE keepstep.schema_version SET version = 0").await;
     case.destination.activate(&case.activation).await.unwrap();
     let row = plain.client.query_one("SELECT version FROM keepstep.schema_version", &[]).await;
-    assert_eq!(row.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(row.unwrap().get::<_, i64>(0), OWN_VERSION);
     plain.execute("DROP TABLE keepstep.tombstone").await;
     match case.destination.activate(&case.activation).await.unwrap_err() {
         DestinationError::Fatal(trouble) => assert_eq!(trouble.code, "own_table_lost"),

@@ -1,0 +1,34 @@
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+WITH moved AS (UPDATE keepstep.checkpoint AS c SET next_offset = m.destination, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = now() FROM (VALUES ('', 800::bigint, 900::bigint), ('lead', 750::bigint, 900::bigint)) AS m (entity, origin, destination) WHERE c.profile = 'head-quarters' AND c.topic = E'it''s a \\topic' AND c.partition = 3 AND c.entity = m.entity AND c.owner = '00000000-0000-0000-0000-000000000007'::uuid AND c.next_offset = m.origin RETURNING 1) SELECT CASE WHEN count(*) = 2 THEN 2 ELSE ('keepstep is fenced: another owner or offset stands in the checkpoint; cursors found: ' || count(*))::integer END FROM moved;
+
+INSERT INTO keepstep.held_change AS h (profile, topic, partition, change_offset, entity, record_id, version, cause, column_name, detail, attempt, held_at_us, revision, open) SELECT 'head-quarters', E'it''s a \\topic', 3, n.change_offset, n.entity, n.record_id, n.version, n.cause, n.column_name, n.detail, n.attempt, clock.now_us, clock.now_us, true FROM unnest('{"7","8"}'::bigint[], '{"account",""}'::text[], '{"00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000000"}'::uuid[], '{"-3",NULL}'::bigint[], '{"text_has_nul","waits"}'::text[], E'{"it''s a \\\\",NULL}'::text[], '{"text holds the character U+0000","an earlier change of the record is held"}'::text[], '{"2","2"}'::bigint[]) AS n (change_offset, entity, record_id, version, cause, column_name, detail, attempt), (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS clock (now_us) ON CONFLICT (profile, topic, partition, change_offset, entity, record_id) DO UPDATE SET version = excluded.version, cause = excluded.cause, column_name = excluded.column_name, detail = excluded.detail, attempt = excluded.attempt, revision = greatest(h.revision + 1, excluded.revision), open = true;
+
+UPDATE keepstep.held_change AS h SET open = false, cause = n.cause, column_name = NULL, detail = '', revision = greatest(h.revision + 1, clock.now_us) FROM unnest('{"7"}'::bigint[], '{"account"}'::text[], '{"00000000-0000-0000-0000-000000000001"}'::uuid[], '{"superseded"}'::text[]) AS n (change_offset, entity, record_id, cause), (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS clock (now_us) WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 AND h.change_offset = n.change_offset AND h.entity = n.entity AND h.record_id = n.record_id AND h.open;
+
+COMMIT;
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+WITH moved AS (UPDATE keepstep.checkpoint AS c SET next_offset = m.destination, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = now() FROM (VALUES ('', 800::bigint, 900::bigint), ('lead', 750::bigint, 900::bigint)) AS m (entity, origin, destination) WHERE c.profile = 'head-quarters' AND c.topic = E'it''s a \\topic' AND c.partition = 3 AND c.entity = m.entity AND c.owner = '00000000-0000-0000-0000-000000000007'::uuid AND c.next_offset = m.origin RETURNING 1) SELECT CASE WHEN count(*) = 2 THEN 2 ELSE ('keepstep is fenced: another owner or offset stands in the checkpoint; cursors found: ' || count(*))::integer END FROM moved;
+
+INSERT INTO keepstep.held_change AS h (profile, topic, partition, change_offset, entity, record_id, version, cause, column_name, detail, attempt, held_at_us, revision, open) SELECT 'head-quarters', E'it''s a \\topic', 3, n.change_offset, n.entity, n.record_id, n.version, n.cause, n.column_name, n.detail, n.attempt, clock.now_us, clock.now_us, true FROM unnest('{"7","8"}'::bigint[], '{"account",""}'::text[], '{"00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000000"}'::uuid[], '{"-3",NULL}'::bigint[], '{"text_has_nul","waits"}'::text[], E'{"it''s a \\\\",NULL}'::text[], '{"text holds the character U+0000","an earlier change of the record is held"}'::text[], '{"2","2"}'::bigint[]) AS n (change_offset, entity, record_id, version, cause, column_name, detail, attempt), (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS clock (now_us) ON CONFLICT (profile, topic, partition, change_offset, entity, record_id) DO UPDATE SET version = excluded.version, cause = excluded.cause, column_name = excluded.column_name, detail = excluded.detail, attempt = excluded.attempt, revision = greatest(h.revision + 1, excluded.revision), open = true;
+
+UPDATE keepstep.held_change AS h SET open = false, cause = n.cause, column_name = NULL, detail = '', revision = greatest(h.revision + 1, clock.now_us) FROM unnest('{"7"}'::bigint[], '{"account"}'::text[], '{"00000000-0000-0000-0000-000000000001"}'::uuid[], '{"superseded"}'::text[]) AS n (change_offset, entity, record_id, cause), (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS clock (now_us) WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 AND h.change_offset = n.change_offset AND h.entity = n.entity AND h.record_id = n.record_id AND h.open;
+
+SET CONSTRAINTS ALL IMMEDIATE;
+
+ROLLBACK;
+
+BEGIN ISOLATION LEVEL READ COMMITTED;
+
+UPDATE keepstep.held_change AS h SET published = greatest(h.published, n.revision) FROM unnest('{"7","8"}'::bigint[], '{"account",""}'::text[], '{"00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000000"}'::uuid[], '{"5","6"}'::bigint[]) AS n (change_offset, entity, record_id, revision) WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 AND h.change_offset = n.change_offset AND h.entity = n.entity AND h.record_id = n.record_id;
+
+DELETE FROM keepstep.held_change AS h USING unnest('{"7","8"}'::bigint[], '{"account",""}'::text[], '{"00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000000"}'::uuid[]) AS n (change_offset, entity, record_id) WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 AND h.change_offset = n.change_offset AND h.entity = n.entity AND h.record_id = n.record_id AND NOT h.open AND h.published >= h.revision;
+
+COMMIT;
+
+SELECT h.change_offset, h.entity, h.record_id, h.version, h.cause, h.column_name, h.detail, h.attempt, h.held_at_us, h.revision, h.open, h.published FROM keepstep.held_change AS h WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 ORDER BY h.change_offset, h.entity, h.record_id LIMIT 100;
+
+SELECT h.change_offset, h.entity, h.record_id, h.version, h.cause, h.column_name, h.detail, h.attempt, h.held_at_us, h.revision, h.open, h.published FROM keepstep.held_change AS h WHERE h.profile = 'head-quarters' AND h.topic = E'it''s a \\topic' AND h.partition = 3 AND (h.published IS NULL OR h.published < h.revision) AND (h.change_offset, h.entity, h.record_id) > ($1, $2, $3) ORDER BY h.change_offset, h.entity, h.record_id LIMIT 100;
+
