@@ -77,9 +77,17 @@ pub(super) fn open_plainly(
     Ok(connection)
 }
 
-/// What is to be said where SQLite could not open a file for it, or its folder, is not there.
-/// Everything else that is in the way may end by itself.
+/// What is to be said where SQLite could not open a file for it is none, or it or its folder is
+/// not there. Everything else that is in the way may end by itself.
 fn not_there(path: &Path, missing: Missing) -> Option<Trouble> {
+    let trouble = |hint: &str| Trouble {
+        what: format!("opening {}", path.display()),
+        code: "SQLITE_CANTOPEN (14)".into(),
+        hint: hint.to_owned(),
+    };
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Some(trouble("The path is a folder; name a file."));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -91,11 +99,7 @@ fn not_there(path: &Path, missing: Missing) -> Option<Trouble> {
     let looked = std::fs::metadata(needed);
     let gone = looked
         .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory));
-    gone.then(|| Trouble {
-        what: format!("opening {}", path.display()),
-        code: "SQLITE_CANTOPEN (14)".into(),
-        hint: hint.to_owned(),
-    })
+    gone.then(|| trouble(hint))
 }
 
 /// Which file a path means now. An open file that was moved or deleted is another one.

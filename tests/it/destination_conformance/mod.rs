@@ -18,7 +18,7 @@ mod checkpoint;
 mod desk;
 mod fence;
 mod guard;
-mod held;
+pub mod held;
 mod limits;
 mod names;
 mod patches;
