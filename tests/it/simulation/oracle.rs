@@ -22,9 +22,25 @@ use super::store::{Store, Stored};
 struct Record {
     row: Option<(i64, BTreeMap<String, String>)>,
     tombstone: Option<i64>,
+    /// Something that nobody could read came; it may have been a create.
+    unread: bool,
 }
 
 impl Record {
+    /// A change that nobody can read has no effect of its own: what comes later takes its place.
+    fn meet(&mut self, change: &Change, poison: Poison, versioned: bool) {
+        match poison {
+            Poison::Garbled | Poison::Empty => self.unread = !versioned,
+            _ if self.unread && change.image == Image::Full => {
+                self.unread = false;
+                let is_delete = change.operation == Operation::Delete;
+                let operation = if is_delete { Operation::Delete } else { Operation::Create };
+                self.apply(&Change { operation, ..change.clone() }, versioned);
+            }
+            _ => self.apply(change, versioned),
+        }
+    }
+
     /// Promise G3, in ten lines.
     fn apply(&mut self, change: &Change, versioned: bool) {
         let version = change.version.map_or(0, |version| version.0);
@@ -118,12 +134,13 @@ impl HeldChanges {
     ) -> Record {
         let mut record = Record::default();
         let (held, more) = (&self.records[&id], self.more.get(&id));
-        for (offset, (change, _)) in changes.iter().enumerate() {
+        for (offset, (change, poison)) in changes.iter().enumerate() {
             let is_held = held.contains(&offset) || more.is_some_and(|more| offset > *more);
             if change.record_id == id && change.entity.as_str() == entity && !is_held {
-                record.apply(change, versioned);
+                record.meet(change, *poison, versioned);
             }
         }
+        record.unread = false;
         record
     }
 }
@@ -141,9 +158,10 @@ impl Replay {
             // The destination fell back to an older state.
             *self = Self::default();
         }
-        for (change, _) in &changes[self.next..next] {
+        for (change, poison) in &changes[self.next..next] {
             if change.entity.as_str() == entity {
-                self.records.entry(change.record_id).or_default().apply(change, versioned);
+                let record = self.records.entry(change.record_id).or_default();
+                record.meet(change, *poison, versioned);
             }
         }
         self.next = next;
@@ -219,7 +237,7 @@ impl Oracle {
             let key = (entity.to_owned(), *id);
             let row = stored.rows.get(&key).map(|row| (row.0, said(entity, &row.1)));
             let tombstone = stored.tombstones.get(&key).copied();
-            let found = Record { row, tombstone };
+            let found = Record { row, tombstone, unread: expected.unread };
             if found != *expected {
                 let open = stored.held.iter().filter(|(of, held)| {
                     of == lane && held.open && held.key.record_id == Some(*id)
