@@ -139,7 +139,8 @@ impl Faulty {
         result
     }
 
-    /// The faults of `Mutation::CheckpointBeforeWrite` and `CheckpointOutsideTransaction`: two
+    /// The faults of `Mutation::CheckpointBeforeWrite`, `CheckpointOutsideTransaction` and
+    /// `ReleaseOutside`: two
     /// transactions where there must be one, with a crash between them where `fault` says so.
     async fn arrive_in_two(
         &self,
@@ -156,7 +157,10 @@ impl Faulty {
             ..fence.clone()
         };
         let nothing = Arc::new(Batch::default());
-        let (first, second) = if self.mutations.checkpoint_before_write() {
+        let (releases, rest) = (Arc::new(releases_of(batch)), Arc::new(without_releases(batch)));
+        let (first, second) = if self.mutations.release_outside() {
+            ((standing(|step| step.from), &releases), (fence.clone(), &rest))
+        } else if self.mutations.checkpoint_before_write() {
             ((fence.clone(), &nothing), (standing(|step| step.to), batch))
         } else {
             ((standing(|step| step.from), batch), (fence.clone(), &nothing))
@@ -167,6 +171,14 @@ impl Faulty {
         }
         self.arrive(&second.0, second.1).await
     }
+}
+
+fn releases_of(batch: &Batch) -> Batch {
+    Batch { releases: batch.releases.clone(), ..Batch::default() }
+}
+
+fn without_releases(batch: &Batch) -> Batch {
+    Batch { releases: Vec::new(), ..batch.clone() }
 }
 
 fn outage() -> Trouble {
@@ -209,7 +221,10 @@ impl Destination for Faulty {
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         let fault = self.fate(Call::Write);
         let mutations = self.mutations;
-        if mutations.checkpoint_before_write() || mutations.checkpoint_outside_transaction() {
+        let in_two = mutations.checkpoint_before_write()
+            || mutations.checkpoint_outside_transaction()
+            || (mutations.release_outside() && !batch.releases.is_empty());
+        if in_two {
             return self.arrive_in_two(fence, batch, fault).await;
         }
         match fault {

@@ -37,8 +37,6 @@ pub enum Mutation {
     ReleaseOutside,
     /// Only the first of several held changes is tried again, and all are released.
     RetryOfOne,
-    /// A retry is written without a look whether its changes are held still.
-    RetryBlind,
     /// Nothing ever looks systemic.
     BreakerOff,
 }
@@ -176,14 +174,6 @@ impl Mutations {
     pub fn retry_of_one(self) -> bool {
         #[cfg(feature = "mutations")]
         return self.active == Some(Mutation::RetryOfOne);
-        #[cfg(not(feature = "mutations"))]
-        false
-    }
-
-    /// See `Mutation::RetryBlind`.
-    pub fn retry_blind(self) -> bool {
-        #[cfg(feature = "mutations")]
-        return self.active == Some(Mutation::RetryBlind);
         #[cfg(not(feature = "mutations"))]
         false
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::held_set::key_of;
+use super::held_set::{HeldSet, key_of};
 use crate::codec::{Decoder, DecoderSettings};
 use crate::log::LogRecord;
 use crate::metrics::{ProfileMetrics, SkipReason};
@@ -102,10 +102,16 @@ impl Intake {
         &mut self,
         record: &LogRecord,
         checkpoint: &Checkpoint,
+        held: &HeldSet,
     ) -> Result<Intaken, PausedEntity> {
         let nothing = || Intaken { pieces: Pieces::Nothing, rejected: Vec::new() };
         let Some(payload) = &record.payload else {
-            return Ok(self.unreadable(record, checkpoint, &Rejection::of(Cause::NullPayload)));
+            return Ok(self.unreadable(
+                record,
+                checkpoint,
+                held,
+                &Rejection::of(Cause::NullPayload),
+            ));
         };
         match self.decoder.decode(&record.headers, payload) {
             Ok(Notification::Change(change)) => self.one(record, checkpoint, change),
@@ -130,7 +136,9 @@ impl Intake {
                 self.metrics.count_skipped(SkipReason::OtherEntity, 1);
                 Ok(nothing())
             }
-            Err(error) => Ok(self.unreadable(record, checkpoint, &Rejection::of(error.cause()))),
+            Err(error) => {
+                Ok(self.unreadable(record, checkpoint, held, &Rejection::of(error.cause())))
+            }
         }
     }
 
@@ -165,6 +173,19 @@ impl Intake {
         }
         if checkpoint.is_paused(change.entity.as_str()) {
             return Ok(Ok(None));
+        }
+        if change.record_id.0.is_nil() {
+            // In the own tables it means that the record is not known.
+            let cause = (&Rejection::of(Cause::Undecodable("the record id is nil".into()))).into();
+            let key =
+                HeldKey { offset: record.offset, entity: Some(change.entity), record_id: None };
+            return Ok(Err(Box::new(Hold {
+                key,
+                version: None,
+                creates: false,
+                cause,
+                attempt: 0,
+            })));
         }
         let (entity, record_id, version) =
             (change.entity.clone(), change.record_id, change.version);
@@ -205,14 +226,16 @@ impl Intake {
         &self,
         record: &LogRecord,
         checkpoint: &Checkpoint,
+        held: &HeldSet,
         rejection: &Rejection,
     ) -> Intaken {
         let mut rejected = Vec::new();
-        // Its entity is not known: what counts is how far the others are.
-        if !checkpoint.covers("", record.offset) {
+        let record_id = record.key.as_deref().and_then(RecordId::from_canonical);
+        let key = HeldKey { offset: record.offset, entity: None, record_id };
+        // Its entity is not known: what counts is how far the others are. For one that reads this
+        // part again it stands in the way as long as it is held.
+        if !checkpoint.covers("", record.offset) || held.contains(&key) {
             self.metrics.count_decode_failure(rejection.cause.code());
-            let record_id = record.key.as_deref().and_then(RecordId::from_canonical);
-            let key = HeldKey { offset: record.offset, entity: None, record_id };
             let cause = rejection.into();
             rejected.push(Hold { key, version: None, creates: true, cause, attempt: 0 });
         }

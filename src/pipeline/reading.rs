@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use tokio::time::{Duration, Instant};
 
 use super::gap::fingerprint;
+use super::held_set::HeldSet;
 use super::intake::{Intake, Intaken, PausedEntity, Pieces};
 use super::memory_budget::Reservation;
 use super::rejected::Rejected;
@@ -143,12 +144,18 @@ impl Reading {
 
     /// Decodes a slice of what was delivered into the open batch. `writing` says whether the lane
     /// holds another batch, too.
-    pub(super) fn fill(&mut self, intake: &mut Intake, checkpoint: &Checkpoint, writing: bool) {
+    pub(super) fn fill(
+        &mut self,
+        intake: &mut Intake,
+        checkpoint: &Checkpoint,
+        held: &HeldSet,
+        writing: bool,
+    ) {
         for _ in 0..SLICE_RECORDS {
             if !self.can_fill() {
                 return;
             }
-            let Some(Carried { record, intaken }) = self.next_read(intake, checkpoint) else {
+            let Some(Carried { record, intaken }) = self.next_read(intake, checkpoint, held) else {
                 return;
             };
             self.admit(record, intaken, writing);
@@ -170,7 +177,12 @@ impl Reading {
         }
     }
 
-    fn next_read(&mut self, intake: &mut Intake, checkpoint: &Checkpoint) -> Option<Carried> {
+    fn next_read(
+        &mut self,
+        intake: &mut Intake,
+        checkpoint: &Checkpoint,
+        held: &HeldSet,
+    ) -> Option<Carried> {
         if let Some(carried) = self.carried.take() {
             return Some(carried);
         }
@@ -180,7 +192,7 @@ impl Reading {
             if self.read.covers(record.offset) {
                 continue;
             }
-            match intake.read(&record, checkpoint) {
+            match intake.read(&record, checkpoint, held) {
                 Ok(intaken) => return Some(Carried { record, intaken }),
                 Err(paused) => {
                     self.paused = Some(paused);
@@ -193,7 +205,7 @@ impl Reading {
     /// Puts what was read into the open batch, or carries it over to the next one.
     fn admit(&mut self, record: LogRecord, mut intaken: Intaken, writing: bool) {
         self.rejected.divide(&mut intaken, record.offset);
-        let Intaken { pieces, rejected } = intaken;
+        let Intaken { mut pieces, rejected } = intaken;
         let held_bytes = rejected.len() * HOLD_BYTES;
         let bytes = held_bytes
             + match &pieces {
@@ -214,7 +226,7 @@ impl Reading {
             // A lane that holds nothing may always admit one record.
             self.memory.force(bytes);
         }
-        let replaced = self.rejected.replaced_by(&pieces);
+        let replaced = self.rejected.replaced_by(&mut pieces);
         match self.push(pieces, &record) {
             None => {
                 self.rejected.forget(&replaced);

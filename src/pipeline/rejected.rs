@@ -62,19 +62,31 @@ impl Rejected {
         }
     }
 
-    /// The records whose rejected changes these pieces would take the place of.
-    pub(super) fn replaced_by(&self, pieces: &Pieces) -> Vec<(EntityName, RecordId)> {
+    /// The records whose rejected changes these pieces would take the place of. An image that takes
+    /// the place of a create is one.
+    pub(super) fn replaced_by(&self, pieces: &mut Pieces) -> Vec<(EntityName, RecordId)> {
         if self.holds.is_empty() {
             return Vec::new();
         }
         let pieces = match pieces {
-            Pieces::One(piece) => std::slice::from_ref(piece),
-            Pieces::Several(pieces) => pieces.as_slice(),
-            Pieces::Nothing => &[],
+            Pieces::One(piece) => std::slice::from_mut(piece),
+            Pieces::Several(pieces) => pieces.as_mut_slice(),
+            Pieces::Nothing => &mut [],
         };
-        let replacing =
-            pieces.iter().filter(|(_, fitted)| !matches!(fitted.effect, Effect::Patch { .. }));
-        replacing.map(|(mapping, fitted)| (mapping.entity.clone(), fitted.record_id)).collect()
+        let mut replaced = Vec::new();
+        for (mapping, fitted) in pieces {
+            let (entity, record_id) = (&mapping.entity, fitted.record_id);
+            let of_record = || self.holds.iter().filter(|hold| is_of(hold, entity, record_id));
+            match &mut fitted.effect {
+                Effect::Patch { .. } => continue,
+                Effect::Delete => {}
+                Effect::Image { create, .. } => *create |= of_record().any(|hold| hold.creates),
+            }
+            if of_record().next().is_some() {
+                replaced.push((entity.clone(), record_id));
+            }
+        }
+        replaced
     }
 
     /// Forgets what was rejected of these records.

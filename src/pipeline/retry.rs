@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::PipelineParts;
+use super::held_set::HeldSet;
 use super::intake::{Intake, Pieces};
 use crate::log::LogError;
 use crate::model::batch::{Batch, TableBatch};
@@ -21,6 +22,8 @@ pub(super) struct Retry {
     pub(super) lane: LaneId,
     pub(super) parts: PipelineParts,
     pub(super) intake: Intake,
+    /// Read back, a change is looked at as if nothing were held.
+    pub(super) nothing_held: HeldSet,
     /// The held changes of one record, in order.
     pub(super) held: Vec<Hold>,
 }
@@ -89,7 +92,8 @@ impl Retry {
             Err(error) if !error.retry => return Ok(Again::Bad(HeldCause::gone())),
             Err(error) => return Err(error),
         };
-        let intaken = match self.intake.read(&record, &Checkpoint::beginning()) {
+        let intaken = match self.intake.read(&record, &Checkpoint::beginning(), &self.nothing_held)
+        {
             Ok(intaken) => intaken,
             Err(paused) => {
                 return Ok(Again::Bad(HeldCause {

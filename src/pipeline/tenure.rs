@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::breaker::systemic;
 use super::gap;
-use super::held_set::MAX_HELD_PER_LANE;
+use super::held_set::{HeldSet, MAX_HELD_PER_LANE, RetryRule};
 use super::intake::PausedEntity;
 use super::lane::Lane;
 use super::memory_budget::Reservation;
@@ -132,7 +132,8 @@ impl<'a> Tenure<'a> {
                 }
             }
             let writing = self.in_flight.is_some();
-            self.reading.fill(&mut self.lane.intake, &self.checkpoint, writing);
+            let lane = &mut *self.lane;
+            self.reading.fill(&mut lane.intake, &self.checkpoint, &lane.held, writing);
             if let Some(end) = self.wait().await {
                 return end;
             }
@@ -237,8 +238,13 @@ impl<'a> Tenure<'a> {
 
     fn start_retry(&mut self, held: Vec<Hold>) {
         let parts = self.lane.parts.clone();
-        let retry =
-            Retry { lane: self.lane.id.clone(), intake: self.lane.intake.another(), parts, held };
+        let retry = Retry {
+            lane: self.lane.id.clone(),
+            intake: self.lane.intake.another(),
+            nothing_held: HeldSet::new(RetryRule::NONE, parts.mutations),
+            parts,
+            held,
+        };
         let (fence, writer) = (self.standing_fence(), self.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {

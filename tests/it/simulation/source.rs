@@ -170,7 +170,7 @@ impl Source {
             }
             change
         } else {
-            let id = RecordId(Uuid::from_u128((entity as u128) << 64 | number));
+            let id = RecordId(Uuid::from_u128((entity as u128 + 1) << 64 | number));
             self.fresh_change(entity, id, &mut record)
         };
         record.history.push(change.clone());

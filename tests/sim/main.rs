@@ -1,0 +1,2 @@
+#[path = "../it/simulation/mod.rs"]
+mod simulation;
