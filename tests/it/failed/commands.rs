@@ -13,14 +13,14 @@ use tempfile::TempDir;
 
 use super::{CANARY, apply, held, lane, letter, original, profile, released, waiting};
 
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(super) struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 /// A folder with a settings file, where commands are run.
-struct Place(TempDir);
+pub(super) struct Place(TempDir);
 
 const SETTINGS: &str = r#"
 [log]
@@ -44,7 +44,7 @@ listen = "off"
 "#;
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions");
         let text = SETTINGS.replace("DEFINITIONS", definitions);
@@ -52,8 +52,12 @@ impl Place {
         Self(folder)
     }
 
-    fn list(&self) -> PathBuf {
-        self.0.path().join("failed.sqlite")
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(super) fn list(&self) -> PathBuf {
+        self.path("failed.sqlite")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -62,7 +66,7 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    pub(super) fn run(&self, arguments: &[&str]) -> Answer {
         let output = self.command(arguments).output().unwrap();
         Answer {
             code: output.status.code(),
@@ -71,7 +75,7 @@ impl Place {
         }
     }
 
-    fn fine(&self, arguments: &[&str]) -> String {
+    pub(super) fn fine(&self, arguments: &[&str]) -> String {
         let answer = self.run(arguments);
         assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""), "{arguments:?}");
         answer.out
