@@ -294,11 +294,11 @@ async fn run_makes_the_topic_and_the_list() {
     };
     log.append(&topic, vec![record]).await.unwrap();
     let list = loop {
-        assert!(Instant::now() < deadline, "the list is not made");
         let answer = place.run(&["failed", "export"]);
         if answer.out.contains("Entity: account") {
             break answer.out;
         }
+        assert!(Instant::now() < deadline, "the list is not made");
         tokio::time::sleep(PAUSE).await; // between two looks, up to the deadline
     };
     assert!(list.contains("ChangeType: Update"), "{list}");

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Bench<L = EmbeddedLog> {
     folder: TempDir,
-    log: L,
+    log: Arc<L>,
     metrics: Metrics,
 }
 
@@ -67,9 +67,10 @@ impl Bench {
     }
 }
 
-impl<L: Log + Clone + 'static> Bench<L> {
+impl<L: Log + 'static> Bench<L> {
     fn new(log: L) -> Self {
-        Self { folder: TempDir::new().unwrap(), log, metrics: Metrics::new().unwrap() }
+        let metrics = Metrics::new().unwrap();
+        Self { folder: TempDir::new().unwrap(), log: Arc::new(log), metrics }
     }
 
     fn list(&self) -> PathBuf {
@@ -84,7 +85,7 @@ impl<L: Log + Clone + 'static> Bench<L> {
         let parts = CompactorParts {
             path: self.list(),
             profiles: vec![(profile(), self.metrics.failed_list("crm"))],
-            log: Arc::new(self.log.clone()) as Arc<dyn Log>,
+            log: Arc::<L>::clone(&self.log),
             decoder: Arc::new(DecoderSettings::default()),
             keep_resolved_days: 30,
             clock_us: Arc::new(move || now_us),
@@ -298,7 +299,7 @@ async fn a_list_from_a_log_on_disk_survives_both_restarts() {
     working.stop().await;
     let Bench { folder: list_folder, log, metrics } = bench;
     drop(log);
-    let bench = Bench { folder: list_folder, log: open().await.unwrap(), metrics };
+    let bench = Bench { folder: list_folder, log: Arc::new(open().await.unwrap()), metrics };
     bench.publish(&second_half()).await;
     let working = bench.start();
     bench.wait_for(6).await;
@@ -312,7 +313,7 @@ async fn the_same_on_kafka() {
     let cluster = Cluster::start();
     let topic = profile().failed_topic();
     cluster.controls().create_topic(topic.as_str(), 1, 1).unwrap();
-    let bench = Bench::new(Arc::new(cluster.log()));
+    let bench = Bench::new(cluster.log());
     bench.publish(&first_half()).await;
     let killed = bench.start();
     bench.wait_for(3).await;
