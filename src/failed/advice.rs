@@ -82,13 +82,21 @@ pub fn advice(code: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The words that `Cause::code` can answer, from its text.
+    /// The words that `Cause::code` can answer, from its text: one for each arm.
     fn codes() -> Vec<&'static str> {
         let source = include_str!("../model/failure.rs");
         let body = source.split("pub fn code(&self)").nth(1).unwrap();
         let body = body.split("\n    }\n").next().unwrap();
-        let words = body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next());
-        words.collect()
+        let arms = body.lines().filter_map(|line| line.split_once(" => "));
+        let word = |(_, answer): (&'static str, &'static str)| {
+            let constant = answer.trim_end_matches(',').strip_prefix("Self::");
+            let quoted = match constant {
+                None => answer,
+                Some(name) => source.split(&format!("const {name}: &str = ")).nth(1).unwrap(),
+            };
+            quoted.split('"').nth(1).unwrap()
+        };
+        arms.map(word).collect()
     }
 
     #[test]

@@ -5,10 +5,11 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::advice::advice;
+use super::change::ChangeType;
 use super::entry::Entry;
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
@@ -79,7 +80,7 @@ fn old_line(entry: &Entry, out: &mut impl Write) -> io::Result<()> {
         let month = u8::from(month);
         write!(out, "{month}/{day}/{year:04} {hour}:{minute:02}:{second:02} {half}")?;
     }
-    let change_type = entry.change_type.map_or("N/A", super::change::ChangeType::as_str);
+    let change_type = entry.change_type.map_or("N/A", ChangeType::as_str);
     write!(out, ", ChangeType: {change_type}, FailureReason: ")?;
     plain(&reason(entry), out)?;
     out.write_all(b"\n")
@@ -120,7 +121,7 @@ fn csv_line(profile: &ProfileId, entry: &Entry, out: &mut impl Write) -> io::Res
     time_cell(Some(entry.first_at_us), out)?;
     write!(out, ",")?;
     time_cell(Some(entry.last_at_us), out)?;
-    write!(out, ",{},", entry.change_type.map_or("", super::change::ChangeType::as_str))?;
+    write!(out, ",{},", entry.change_type.map_or("", ChangeType::as_str))?;
     time_cell(entry.notified_at_ms.map(|ms| ms.saturating_mul(1_000)), out)?;
     write!(out, ",")?;
     cell(position.topic.as_str(), out)?;
@@ -132,31 +133,58 @@ fn csv_line(profile: &ProfileId, entry: &Entry, out: &mut impl Write) -> io::Res
 }
 
 /// An entry as a JSON object.
-pub fn object(profile: &ProfileId, entry: &Entry) -> serde_json::Value {
+#[derive(Debug, Serialize)]
+pub struct Object<'a> {
+    profile: &'a str,
+    entity: Option<&'a str>,
+    record_id: Option<String>,
+    state: &'static str,
+    cause: Option<&'a str>,
+    column: Option<&'a str>,
+    reason: String,
+    advice: Option<&'static str>,
+    attempt: u32,
+    changes: u64,
+    first_at: String,
+    last_at: String,
+    change_type: Option<&'static str>,
+    notified_at: Option<String>,
+    topic: &'a str,
+    partition: u32,
+    offset: i64,
+    content: &'static str,
+    ended: Option<&'a str>,
+    ended_at: Option<String>,
+    key: String,
+}
+
+/// An entry as a JSON object.
+pub fn object<'a>(profile: &'a ProfileId, entry: &'a Entry) -> Object<'a> {
     let cause = entry.cause.as_ref();
-    json!({
-        "profile": profile.as_str(),
-        "entity": entry.head.entity.as_ref().map(EntityName::as_str),
-        "record_id": entry.head.record_id.map(RecordId::canonical),
-        "state": state(entry),
-        "cause": cause.map(|cause| cause.code.as_str()),
-        "column": cause.and_then(|cause| cause.column.as_deref()),
-        "reason": reason(entry),
-        "advice": cause.map(|cause| advice(&cause.code)),
-        "attempt": entry.attempt,
-        "changes": entry.changes,
-        "first_at": time_text(entry.first_at_us),
-        "last_at": time_text(entry.last_at_us),
-        "change_type": entry.change_type.map(super::change::ChangeType::as_str),
-        "notified_at": entry.notified_at_ms.map(|ms| time_text(ms.saturating_mul(1_000))),
-        "topic": entry.head.position.topic.as_str(),
-        "partition": entry.head.position.partition.0,
-        "offset": entry.head.position.offset.0,
-        "content": content(entry),
-        "ended": entry.ended.as_ref().map(|ended| ended.reason.as_str()),
-        "ended_at": entry.ended.as_ref().map(|ended| time_text(ended.at_us)),
-        "key": entry.head.text(),
-    })
+    let ended = entry.ended.as_ref();
+    Object {
+        profile: profile.as_str(),
+        entity: entry.head.entity.as_ref().map(EntityName::as_str),
+        record_id: entry.head.record_id.map(RecordId::canonical),
+        state: state(entry),
+        cause: cause.map(|cause| cause.code.as_str()),
+        column: cause.and_then(|cause| cause.column.as_deref()),
+        reason: reason(entry),
+        advice: cause.map(|cause| advice(&cause.code)),
+        attempt: entry.attempt,
+        changes: entry.changes,
+        first_at: time_text(entry.first_at_us),
+        last_at: time_text(entry.last_at_us),
+        change_type: entry.change_type.map(ChangeType::as_str),
+        notified_at: entry.notified_at_ms.map(|ms| time_text(ms.saturating_mul(1_000))),
+        topic: entry.head.position.topic.as_str(),
+        partition: entry.head.position.partition.0,
+        offset: entry.head.position.offset.0,
+        content: content(entry),
+        ended: ended.map(|ended| ended.reason.as_str()),
+        ended_at: ended.map(|ended| time_text(ended.at_us)),
+        key: entry.head.text(),
+    }
 }
 
 fn state(entry: &Entry) -> &'static str {

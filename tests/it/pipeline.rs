@@ -128,6 +128,11 @@ impl Scene {
         assert!(waited.is_ok(), "{:?}", self.status.lanes());
     }
 
+    /// Open held changes.
+    fn held(&self) -> Vec<HeldChange> {
+        self.destination.look(|state| state.held.values().filter(|it| it.open).cloned().collect())
+    }
+
     fn rows(&self) -> usize {
         self.destination.look(|state| state.rows.len())
     }
@@ -137,7 +142,7 @@ fn change(entity: &str, record: u128, version: i64) -> Change {
     Change {
         organization_id: None,
         entity: EntityName::new(entity),
-        record_id: RecordId(Uuid::from_u128(record)),
+        record_id: RecordId(Uuid::from_u128(record + 1)),
         operation: Operation::Create,
         image: Image::Full,
         version: (entity == "alpha").then_some(Version(version)),
@@ -218,68 +223,78 @@ async fn a_compacted_topic_is_refused() {
     assert!(error.to_string().contains("compacted"), "{error}");
 }
 
-/// A rejected change stops its lane, loudly: what is before it is written, nothing behind it is.
-async fn stops_at(rejected: NewRecord, partitions: u32) -> String {
+/// A rejected change is held, and its neighbours are written; the held one's cause and record.
+async fn held_at_3(rejected: NewRecord, partitions: u32) -> HeldChange {
     let mut scene = Scene::new(partitions).await;
     scene.append(records(0..3)).await;
     scene.append(vec![rejected]).await;
     scene.append(records(10..13)).await;
     scene.start();
-    let reason = scene.stopped().await;
-    scene.settled(3).await;
-    assert_eq!(scene.rows(), 3);
-    assert!(reason.contains("crm.org/0@3"), "{reason}");
-    // Started again it stops again, at the same place.
+    scene.settled(7).await;
+    assert_eq!(scene.rows(), 6);
+    let held = scene.held();
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0].key.offset, Offset(3));
+    // Started again it is held still, once.
     scene.end().await.unwrap();
     scene.start();
-    assert_eq!(scene.stopped().await, reason);
-    reason
+    scene.when(|board| board.lanes().values().any(|lane| lane.held == 1)).await;
+    assert_eq!(scene.held(), held);
+    held[0].clone()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_does_not_fit_stops_its_lane_with_position_column_and_cause() {
+async fn a_change_that_does_not_fit_is_held_with_record_column_and_cause() {
     let mut wrong = change("alpha", 9, 1);
     wrong.attributes = vec![("n2".into(), Value::Text("SECRET".into()))];
-    let reason = stops_at(record(&wrong), 1).await;
-    assert!(reason.contains("column n2") && reason.contains("type text"), "{reason}");
-    assert!(reason.contains(&wrong.record_id.canonical()), "{reason}");
-    assert!(!reason.contains("SECRET"), "{reason}");
+    let held = held_at_3(record(&wrong), 1).await;
+    assert_eq!(held.key.record_id, Some(wrong.record_id));
+    assert_eq!((held.cause.code.as_str(), held.cause.column.as_deref()), ("wrong_type", Some("n2")));
+    assert!(!format!("{held:?}").contains("SECRET"), "{held:?}");
 
     let mut unversioned = change("alpha", 9, 1);
     unversioned.version = None;
-    assert!(stops_at(record(&unversioned), 1).await.contains("no row version"));
-
-    let mut unknown = change("alpha", 9, 1);
-    unknown.attributes = vec![("stranger".into(), Value::Null)];
-    assert!(stops_at(record(&unknown), 1).await.contains("column stranger"));
+    assert_eq!(held_at_3(record(&unversioned), 1).await.cause.code, "version_missing");
 
     let mut patch = change("alpha", 9, 1);
     (patch.operation, patch.image) = (Operation::Update, Image::Patch);
-    let reason = stops_at_write(record(&patch)).await;
-    assert!(reason.contains("patch has no row"), "{reason}");
-}
-
-/// As [`stops_at`], for what only the destination can see: the whole batch stays out.
-async fn stops_at_write(rejected: NewRecord) -> String {
-    let mut scene = Scene::new(1).await;
-    scene.append(records(0..3)).await;
-    scene.start();
-    scene.settled(3).await;
-    scene.append(vec![rejected]).await;
-    let reason = scene.stopped().await;
-    assert_eq!(scene.rows(), 3);
-    assert!(reason.contains("crm.org/0@3"), "{reason}");
-    reason
+    assert_eq!(held_at_3(record(&patch), 1).await.cause.code, "no_base");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_decoded_stops_its_lane() {
+async fn an_attribute_that_the_definition_lacks_pauses_its_entity_alone() {
+    let mut scene = Scene::new(1).await;
+    scene.append(records(0..3)).await;
+    let mut unknown = change("alpha", 9, 1);
+    unknown.attributes = vec![("stranger".into(), Value::Null)];
+    scene.append(vec![record(&unknown)]).await;
+    scene.append(records(10..13)).await;
+    scene.append((0..4).map(|number| record(&change("gamma", number, 1))).collect()).await;
+    scene.start();
+    scene.when(|board| board.lanes().values().any(|lane| !lane.paused.is_empty())).await;
+    scene.settled(11).await;
+    let status = scene.status.lanes().into_values().next().unwrap();
+    let why = &status.paused[&EntityName::new("alpha")];
+    assert!(why.contains("attribute stranger") && why.contains("crm.org/0@3"), "{why}");
+    // Three of alpha, four of gamma; the rest of alpha waits at its own cursor.
+    assert_eq!((scene.rows(), scene.held().len()), (7, 0));
+    let cursors = scene.destination.look(|state| state.checkpoints());
+    let own = Scope::Entity(EntityName::new("alpha"));
+    let of_alpha = cursors.iter().find(|((_, scope), _)| *scope == own).unwrap();
+    assert_eq!(*of_alpha.1, NextOffset(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_is_held_under_its_key() {
     let null = NewRecord { payload: None, ..record(&change("alpha", 9, 1)) };
-    assert!(stops_at(null, 1).await.contains("no payload"));
+    let held = held_at_3(null, 1).await;
+    assert_eq!(held.cause.code, "null_payload");
+    assert_eq!(held.key.record_id, Some(change("alpha", 9, 1).record_id));
     let garbage =
         NewRecord { payload: Some("\u{1}SECRET".into()), ..record(&change("alpha", 9, 1)) };
-    let reason = stops_at(garbage, 1).await;
-    assert!(reason.contains("could not be decoded") && !reason.contains("SECRET"), "{reason}");
+    let held = held_at_3(garbage, 1).await;
+    assert_eq!(held.cause.code, "undecodable");
+    assert!(!format!("{held:?}").contains("SECRET"), "{held:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,28 +302,13 @@ async fn keys_must_be_the_record_id_where_there_is_more_than_one_partition() {
     let good = record(&change("alpha", 9, 1));
     for key in [None, Some("0F8FAD5B-D9CB-469F-A165-70867728950E".into()), Some("".into())] {
         let wrong = NewRecord { key, ..good.clone() };
-        assert!(stops_at(wrong, 2).await.contains("key on the log"));
+        assert_eq!(held_at_3(wrong, 2).await.cause.code, "key_mismatch");
     }
     let mut scene = Scene::new(1).await;
     scene.append(vec![NewRecord { key: None, ..good }]).await;
     scene.start();
     scene.settled(1).await;
     assert_eq!(scene.rows(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stopped_lane_stops_no_other() {
-    let mut scene = Scene::new(2).await;
-    let poison = NewRecord { payload: None, ..record(&change("alpha", 9, 1)) };
-    scene.append(vec![poison]).await;
-    let other = (0..50).map(|number| change("alpha", number, 1));
-    let other: Vec<NewRecord> =
-        other.map(|change| NewRecord { partition: Some(1), ..record(&change) }).collect();
-    scene.append(other).await;
-    scene.start();
-    scene.stopped().await;
-    scene.settled(50).await;
-    assert_eq!(scene.rows(), 50);
 }
 
 #[tokio::test(start_paused = true)]

@@ -191,9 +191,11 @@ impl Manager {
         // Compiling a statement to machine code costs more than any of ours takes. And every
         // statement of ours looks rows up by key, so the plans that read a whole table for each
         // batch are ruled out: of staging tables and of new tables the planner knows no statistics
-        // (measured: such a plan made batches 70 times slower).
+        // (measured: such a plan made batches 70 times slower). Without hash joins a whole table
+        // would be kept aside and walked through for each change of a batch; that is ruled out too
+        // (measured: 106 s for the tombstones of 5,000 patches among 200,000, now 0.02 s).
         format!(
-            "SET statement_timeout = {statement_timeout_ms}; SET idle_in_transaction_session_timeout = {idle_timeout_ms}; SET client_min_messages = error; SET jit = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
+            "SET statement_timeout = {statement_timeout_ms}; SET idle_in_transaction_session_timeout = {idle_timeout_ms}; SET client_min_messages = error; SET jit = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET enable_material = off"
         )
     }
 }

@@ -100,7 +100,7 @@ fn second_tables() -> Vec<(&'static str, String)> {
                 "cause text NOT NULL",
                 "column_name text",
                 "detail text NOT NULL",
-                "creates boolean NOT NULL",
+                "creates boolean NOT NULL DEFAULT false",
                 "attempt bigint NOT NULL",
                 "held_at_us bigint NOT NULL",
                 "revision bigint NOT NULL",

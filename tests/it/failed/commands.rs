@@ -2,25 +2,34 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use keepstep::codec::encode_dead_letter;
 use keepstep::failed::change::KnownChange;
 use keepstep::failed::store::{Progress, Store};
+use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
+use keepstep::log::{Log as _, NewRecord};
 use keepstep::model::dead_letter::DeadLetter;
 use keepstep::model::held::ReleaseReason;
 use tempfile::TempDir;
 
 use super::{CANARY, apply, held, lane, letter, original, profile, released, waiting};
 
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
+/// Longest wait for anything that must happen, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 /// A folder with a settings file, where commands are run.
-struct Place(TempDir);
+pub(super) struct Place(TempDir);
 
 const SETTINGS: &str = r#"
 [log]
@@ -44,7 +53,7 @@ listen = "off"
 "#;
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions");
         let text = SETTINGS.replace("DEFINITIONS", definitions);
@@ -52,8 +61,12 @@ impl Place {
         Self(folder)
     }
 
-    fn list(&self) -> PathBuf {
-        self.0.path().join("failed.sqlite")
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(super) fn list(&self) -> PathBuf {
+        self.path("failed.sqlite")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -62,7 +75,7 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    pub(super) fn run(&self, arguments: &[&str]) -> Answer {
         let output = self.command(arguments).output().unwrap();
         Answer {
             code: output.status.code(),
@@ -71,7 +84,7 @@ impl Place {
         }
     }
 
-    fn fine(&self, arguments: &[&str]) -> String {
+    pub(super) fn fine(&self, arguments: &[&str]) -> String {
         let answer = self.run(arguments);
         assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""), "{arguments:?}");
         answer.out
@@ -234,4 +247,63 @@ fn two_hundred_thousand_entries_take_no_more_memory_than_ten_thousand() {
     assert!(page.contains("there may be more: --after 'account/"), "{page}");
     let summary = place.fine(&["failed", "summary"]);
     assert!(summary.contains("200,000"), "{summary}");
+}
+
+/// A `keepstep run` in the background. It is killed when it is dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(place: &Place) -> Self {
+        let mut command = place.command(&["run"]);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_makes_the_topic_and_the_list() {
+    let place = Place::new();
+    let check = place.fine(&["check"]);
+    assert!(!check.contains("PROBLEM") && !place.list().exists(), "{check}");
+    let running = Running::start(&place);
+    let settings = EmbeddedSettings::new(Arc::new(|| 1_700_000_000_000));
+    let log = EmbeddedLog::open(place.path("log"), OpenMode::Append, settings).await.unwrap();
+    let topic = profile().failed_topic();
+    let deadline = Instant::now() + PATIENCE;
+    while log.describe(&topic).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the dead-letter topic is not made");
+        tokio::time::sleep(PAUSE).await; // between two looks, up to the deadline
+    }
+    let letter = DeadLetter::of(&lane(), &held(1, 10, 0), Some(original(1)));
+    let record = NewRecord {
+        key: Some(Bytes::from(letter.key())),
+        payload: Some(Bytes::from(encode_dead_letter(&letter))),
+        ..NewRecord::default()
+    };
+    log.append(&topic, vec![record]).await.unwrap();
+    let list = loop {
+        let answer = place.run(&["failed", "export"]);
+        if answer.out.contains("Entity: account") {
+            break answer.out;
+        }
+        assert!(Instant::now() < deadline, "the list is not made");
+        tokio::time::sleep(PAUSE).await; // between two looks, up to the deadline
+    };
+    assert!(list.contains("ChangeType: Update"), "{list}");
+    assert!(!list.contains(CANARY));
+    assert!(place.fine(&["check"]).contains("dead-letter topic keepstep.crm.failed"));
+    assert_eq!(running.stop(), Some(0));
+    super::no_canary_in(place.0.path());
 }

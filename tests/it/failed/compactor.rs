@@ -21,17 +21,19 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::kafka_mock::cluster::Cluster;
+
 use super::{
     CANARY, DAY_US, NOON_US, held, lane, letter, no_canary_in, open_entries, original, profile,
     released, resolved_entries, waiting,
 };
 
-/// Longest wait for anything that must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for anything that must happen; rebalances of the mock cluster take up to 10 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Bench {
+struct Bench<L = EmbeddedLog> {
     folder: TempDir,
-    log: EmbeddedLog,
+    log: Arc<L>,
     metrics: Metrics,
 }
 
@@ -57,11 +59,18 @@ impl Working {
 impl Bench {
     async fn over(log: EmbeddedLog) -> Self {
         log.create_topic(&profile().failed_topic(), 1, true).await.unwrap();
-        Self { folder: TempDir::new().unwrap(), log, metrics: Metrics::new().unwrap() }
+        Self::new(log)
     }
 
     async fn in_memory() -> Self {
         Self::over(EmbeddedLog::in_memory(EmbeddedSettings::new(clock()))).await
+    }
+}
+
+impl<L: Log + 'static> Bench<L> {
+    fn new(log: L) -> Self {
+        let metrics = Metrics::new().unwrap();
+        Self { folder: TempDir::new().unwrap(), log: Arc::new(log), metrics }
     }
 
     fn list(&self) -> PathBuf {
@@ -76,7 +85,7 @@ impl Bench {
         let parts = CompactorParts {
             path: self.list(),
             profiles: vec![(profile(), self.metrics.failed_list("crm"))],
-            log: Arc::new(self.log.clone()),
+            log: Arc::<L>::clone(&self.log),
             decoder: Arc::new(DecoderSettings::default()),
             keep_resolved_days: 30,
             clock_us: Arc::new(move || now_us),
@@ -269,11 +278,7 @@ async fn the_history_is_cut_by_the_clock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_comes_later_is_waited_for() {
-    let bench = Bench {
-        folder: TempDir::new().unwrap(),
-        log: EmbeddedLog::in_memory(EmbeddedSettings::new(clock())),
-        metrics: Metrics::new().unwrap(),
-    };
+    let bench = Bench::new(EmbeddedLog::in_memory(EmbeddedSettings::new(clock())));
     let working = bench.start();
     wait("the list is made", || bench.list().exists()).await;
     bench.log.create_topic(&profile().failed_topic(), 1, true).await.unwrap();
@@ -294,7 +299,25 @@ async fn a_list_from_a_log_on_disk_survives_both_restarts() {
     working.stop().await;
     let Bench { folder: list_folder, log, metrics } = bench;
     drop(log);
-    let bench = Bench { folder: list_folder, log: open().await.unwrap(), metrics };
+    let bench = Bench { folder: list_folder, log: Arc::new(open().await.unwrap()), metrics };
+    bench.publish(&second_half()).await;
+    let working = bench.start();
+    bench.wait_for(6).await;
+    assert_eq!(open_numbers(&bench.list()), [1, 3]);
+    working.stop().await;
+    no_canary_in(bench.folder.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_on_kafka() {
+    let cluster = Cluster::start();
+    let topic = profile().failed_topic();
+    cluster.controls().create_topic(topic.as_str(), 1, 1).unwrap();
+    let bench = Bench::new(cluster.log());
+    bench.publish(&first_half()).await;
+    let killed = bench.start();
+    bench.wait_for(3).await;
+    killed.kill().await;
     bench.publish(&second_half()).await;
     let working = bench.start();
     bench.wait_for(6).await;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod compactor;
+mod desk;
 mod export;
 mod letters;
 mod list;

@@ -66,7 +66,7 @@ pub(super) fn run(
                 output.line(&line(entry, profile.profile.retry_count.into()))?;
             }
             Shape::Csv => export::write(Format::Csv, id, entry, output.writer())?,
-            Shape::Json => objects.push(object(id, entry)),
+            Shape::Json => objects.push(json!(object(id, entry))),
         }
         shown += 1;
         Ok::<_, Failure>(if shown == arguments.limit { Step::Enough } else { Step::Next })
