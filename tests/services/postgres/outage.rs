@@ -84,7 +84,8 @@ async fn a_server_that_hangs_is_given_up() {
     let (case, wire) = by_wire(&database, Mischief::HoldBurst).await;
     let port = Some(wire.port);
     let mut settings = database.settings(port);
-    settings.answer_timeout = Duration::from_millis(300);
+    // Long enough to connect on a busy machine.
+    settings.answer_timeout = Duration::from_secs(3);
     let hanging = PostgresDestination::new(settings, Mutations::default()).unwrap();
     let batch = case.batch(vec![vec![change(1)]]);
     match hanging.write(&case.fence(), &batch).await.unwrap_err() {
@@ -147,22 +148,26 @@ async fn at_most_the_set_number_of_connections() {
         async move { destination.write(&fence, &batch).await }
     });
     let writes = futures_util::future::join_all(writes);
+    // Another session looks: within a transaction PostgreSQL shows the same moment again and again.
+    let looking = database.plain().await;
     let counting = async {
         let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'keepstep' AND wait_event_type = 'Lock'";
         // Both connections wait: one for the table, one for the checkpoint that the first holds.
         loop {
-            let count: i64 = plain.client.query_one(text, &[]).await.unwrap().get(0);
+            let count: i64 = looking.client.query_one(text, &[]).await.unwrap().get(0);
             if count == 2 {
                 break;
             }
             tokio::task::yield_now().await;
         }
         let all = text.replace(" AND wait_event_type = 'Lock'", "");
-        let count: i64 = plain.client.query_one(&all, &[]).await.unwrap().get(0);
+        let count: i64 = looking.client.query_one(&all, &[]).await.unwrap().get(0);
         plain.execute("ROLLBACK").await;
         count
     };
-    let (written, count) = tokio::join!(writes, counting);
+    let both =
+        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(writes, counting) });
+    let (written, count) = both.await.expect("both connections wait for a lock");
     assert_eq!(count, 2);
     // All had the same fence: one wrote.
     assert_eq!(written.iter().filter(|result| result.is_ok()).count(), 1);
