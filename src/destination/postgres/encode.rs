@@ -47,6 +47,8 @@ pub(super) struct Encoder<'a> {
     flavour: PatchFlavour,
     patched: &'a [u16],
     versioned: bool,
+    /// Which of the COPY's cells a table's column is, if any.
+    places: Vec<Option<u16>>,
     buffer: BytesMut,
 }
 
@@ -65,8 +67,13 @@ impl<'a> Encoder<'a> {
         let mut buffer = BytesMut::with_capacity(FRAME_BYTES + FRAME_SLACK_BYTES);
         buffer.extend_from_slice(HEADER);
         let patches = shape.patches.as_ref();
+        let mut places = vec![None; columns.cells.last().map_or(0, |last| usize::from(*last) + 1)];
+        for (place, column) in (0..).zip(&columns.cells) {
+            places[usize::from(*column)] = Some(place);
+        }
         Self {
             columns,
+            places,
             field_count: i16::try_from(columns.count()).unwrap_or(i16::MAX),
             flavour: patches.map_or(PatchFlavour::Uniform, |patches| patches.flavour),
             patched: patches.map_or(&[], |patches| &patches.columns),
@@ -161,16 +168,23 @@ impl<'a> Encoder<'a> {
 
     /// The cells of a row, ascending by column; columns without one are null.
     fn cells<'b>(&mut self, cells: impl Iterator<Item = (u16, &'b Cell)>) {
-        let mut cells = cells.peekable();
-        for column in &self.columns.cells {
+        let mut next = 0;
+        for (column, cell) in cells {
             // Cells of columns that the COPY leaves out are null in the whole batch.
-            while cells.next_if(|(at, _)| at < column).is_some() {}
-            match cells.next_if(|(at, _)| at == column) {
-                Some((_, cell)) => put_cell(&mut self.buffer, cell),
-                None => self.buffer.put_i32(NULL),
-            }
+            let Some(place) = self.places.get(usize::from(column)).copied().flatten() else {
+                continue;
+            };
+            put_nulls(&mut self.buffer, usize::from(place) - next);
+            put_cell(&mut self.buffer, cell);
+            next = usize::from(place) + 1;
         }
+        put_nulls(&mut self.buffer, self.columns.cells.len() - next);
     }
+}
+
+/// So many nulls, each a length of -1: nothing but set bits.
+fn put_nulls(buffer: &mut BytesMut, count: usize) {
+    buffer.put_bytes(0xff, count * size_of_val(&NULL));
 }
 
 fn put_bigint(buffer: &mut BytesMut, value: Option<i64>) {

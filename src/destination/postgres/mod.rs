@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use self::classify::{Meaning, Moment, classify};
 use self::connection::Connections;
 use self::failure::Failure;
+use self::shape::Shape;
 use self::write::{Obstacle, Place, Write};
 use super::{
     Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WriteError,
@@ -221,6 +222,8 @@ impl Destination for PostgresDestination {
         let write = Write {
             fence,
             batch,
+            // Looked at before a connection is asked for, so that none waits for it.
+            shapes: batch.tables.iter().map(Shape::of).collect(),
             mutations: self.mutations,
             answer_timeout: self.settings.answer_timeout,
         };
