@@ -23,6 +23,9 @@ pub(super) const KIND_CREATE: i16 = 2;
 pub(super) const KIND_MERGED: i16 = 3;
 /// A patch.
 pub(super) const KIND_PATCH: i16 = 4;
+/// A patch beside an image of its record, which leaves it a row, or had a reason not to: a newer
+/// row or a tombstone. So it is never without a base.
+pub(super) const KIND_BASED_PATCH: i16 = 5;
 
 /// A frame is given away once it is this long, in bytes: long enough to cost next to nothing
 /// each, short enough for the allocator to hand out quickly.
@@ -102,7 +105,7 @@ impl<'a> Encoder<'a> {
         }
         if let Some(patch) = &change.patch {
             let control = Control {
-                kind: KIND_PATCH,
+                kind: if change.image.is_some() { KIND_BASED_PATCH } else { KIND_PATCH },
                 version: patch.version.0,
                 guard: None,
                 record_offset: None,
