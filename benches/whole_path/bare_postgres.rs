@@ -111,19 +111,15 @@ pub async fn run(
             + &stage("stage_i", &table.columns)
             + &stage("stage_p", &table.patched);
         // Without statistics of the stages the planner may read the whole table for each batch.
-        let plans = "SET enable_hashjoin = off; SET enable_mergejoin = off; ".to_owned();
-        client.batch_execute(&(plans + &stages)).await.expect("stages");
+        let plans = "SET enable_hashjoin = off; SET enable_mergejoin = off; ";
+        client.batch_execute(&format!("{plans}{stages}")).await.expect("stages");
         ready.push(client);
     }
     let started = Instant::now();
     let mut running = JoinSet::new();
     for (at, client) in ready.into_iter().enumerate() {
-        let mine: Vec<(usize, Vec<BareBatch>)> = lanes
-            .iter()
-            .cloned()
-            .enumerate()
-            .filter(|(lane, _)| lane % connections == at)
-            .collect();
+        let mine = lanes.iter().cloned().enumerate().filter(|(lane, _)| lane % connections == at);
+        let mine: Vec<(usize, Vec<BareBatch>)> = mine.collect();
         let table = table.clone();
         running.spawn(async move {
             for (lane, batches) in mine {

@@ -192,7 +192,7 @@ async fn work(orders: Orders) {
         images_only: false,
         batch: BatchLimits {
             changes: BATCH_CHANGES,
-            bytes: 4 << 20,
+            bytes: 8 << 20,
             linger: Duration::from_millis(orders.linger_ms),
         },
         retry_count: 0,

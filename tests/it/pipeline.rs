@@ -1,5 +1,5 @@
 //! A pipeline over the log and the destination in memory: gaps are loud (G10), a rejected change
-//! stops its lane and nothing else, and what is not the profile's business is passed over.
+//! is held and stops nobody, and what is not the profile's business is passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use keepstep::log::{Log, NewRecord};
 use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
 use keepstep::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
+use keepstep::model::checkpoint::Scope;
+use keepstep::model::held::HeldChange;
 use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
@@ -249,7 +251,10 @@ async fn a_change_that_does_not_fit_is_held_with_record_column_and_cause() {
     wrong.attributes = vec![("n2".into(), Value::Text("SECRET".into()))];
     let held = held_at_3(record(&wrong), 1).await;
     assert_eq!(held.key.record_id, Some(wrong.record_id));
-    assert_eq!((held.cause.code.as_str(), held.cause.column.as_deref()), ("wrong_type", Some("n2")));
+    assert_eq!(
+        (held.cause.code.as_str(), held.cause.column.as_deref()),
+        ("wrong_type", Some("n2"))
+    );
     assert!(!format!("{held:?}").contains("SECRET"), "{held:?}");
 
     let mut unversioned = change("alpha", 9, 1);

@@ -280,7 +280,7 @@ fn read_source(table: &mut TableReader<'_, '_>) -> Source {
     let bytes = table.whole(
         "batch_bytes",
         65_536..=67_108_864,
-        4_194_304,
+        8_388_608,
         "Most bytes of changes in one transaction. One larger notification is written alone.",
     );
     let linger_ms = table.whole(

@@ -23,6 +23,7 @@ use self::blame::{Blow, Obstacle, Place};
 use self::classify::Moment;
 use self::connection::Connections;
 use self::held_statements::Wanted;
+use self::shape::Shape;
 use self::statements::Ending;
 use self::write::Write;
 use super::desk::Desk;
@@ -104,11 +105,13 @@ impl PostgresDestination {
         ending: Ending,
     ) -> Result<Written, WriteError> {
         let (mutations, answer_timeout) = (self.mutations, self.settings.answer_timeout);
+        // Looked at before a connection is asked for, so that none waits for it.
+        let shapes = batch.tables.iter().map(Shape::of).collect();
         let mut lease = self.connections.lend().await.map_err(|failure| {
             let (moment, place) = (Moment::Asking, Place::Batch);
             blame::judge(batch, &Blow { moment, place, failure, record_id: None })
         })?;
-        let write = Write { fence, batch, mutations, ending, answer_timeout };
+        let write = Write { fence, batch, shapes, mutations, ending, answer_timeout };
         let obstacle = match write.run(&mut lease.connection).await {
             Ok(written) => {
                 lease.give_back();

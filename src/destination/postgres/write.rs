@@ -32,6 +32,8 @@ pub(super) struct Write<'a> {
     pub fence: &'a Fence,
     /// The batch.
     pub batch: &'a Batch,
+    /// What the changes of each of its tables have in common.
+    pub shapes: Vec<Shape>,
     /// Faults built in.
     pub mutations: Mutations,
     /// How it ends.
@@ -97,8 +99,8 @@ impl Write<'_> {
     }
 
     async fn with_changes(&self, connection: &mut Connection) -> Result<Written, Obstacle> {
-        let shapes: Vec<Shape> = self.batch.tables.iter().map(Shape::of).collect();
-        let needs: Vec<Need<'_>> = (self.batch.tables.iter().zip(&shapes))
+        let shapes = &self.shapes;
+        let needs: Vec<Need<'_>> = (self.batch.tables.iter().zip(shapes))
             .map(|(table, shape)| Need {
                 table: &table.mapping.table,
                 columns: &shape.columns,
@@ -112,15 +114,15 @@ impl Write<'_> {
             .map_err(|(at, failure)| before(Place::Table(at), failure))?;
         let staged: Vec<&Staging> =
             needs.iter().filter_map(|need| connection.staged(need)).collect();
-        let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(&shapes).zip(&staged))
+        let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(shapes).zip(&staged))
             .map(|((table, shape), staging)| table_work(table, shape, staging))
             .collect();
         let statements =
             statements::burst(self.fence, &works, self.batch, self.mutations, self.ending);
         let client = &connection.client;
-        let sink = self.load(client, &shapes, &staged).await?;
-        let answers = self.end_and_send(client, &shapes, sink, &statements).await?;
-        Ok(self.written(&shapes, &statements, &answers))
+        let sink = self.load(client, shapes, &staged).await?;
+        let answers = self.end_and_send(client, shapes, sink, &statements).await?;
+        Ok(self.written(shapes, &statements, &answers))
     }
 
     /// Begins, and loads every staging table; the COPY of the last is left open.

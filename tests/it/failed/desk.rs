@@ -53,6 +53,7 @@ impl Scene {
         let scene = Self { place, destination, lane, token };
         let holds = [held(1, 10, 0), waiting(held(1, 11, 0)), held(2, 12, 0)].map(|held| Hold {
             key: held.key,
+            creates: held.creates,
             version: None,
             cause: held.cause,
             attempt: 0,

@@ -31,7 +31,13 @@ fn key(number: u128) -> HeldKey {
 }
 
 fn hold(number: u128) -> Hold {
-    Hold { key: key(number), version: Some(Version(1)), cause: HeldCause::waits(), attempt: 0 }
+    Hold {
+        key: key(number),
+        version: Some(Version(1)),
+        creates: false,
+        cause: HeldCause::waits(),
+        attempt: 0,
+    }
 }
 
 /// Answers of a trial and of a write, which must be the same.

@@ -84,7 +84,8 @@ async fn a_server_that_hangs_is_given_up() {
     let (case, wire) = by_wire(&database, Mischief::HoldBurst).await;
     let port = Some(wire.port);
     let mut settings = database.settings(port);
-    settings.answer_timeout = Duration::from_millis(300);
+    // Long enough to connect on a busy machine.
+    settings.answer_timeout = Duration::from_secs(3);
     let hanging = PostgresDestination::new(settings, Mutations::default()).unwrap();
     let batch = case.batch(vec![vec![change(1)]]);
     match hanging.write(&case.fence(), &batch).await.unwrap_err() {
@@ -168,7 +169,9 @@ async fn at_most_the_set_number_of_connections() {
         plain.execute("ROLLBACK").await;
         count
     };
-    let (written, count) = tokio::join!(writes, counting);
+    let both =
+        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(writes, counting) });
+    let (written, count) = both.await.expect("both connections wait for a lock");
     assert_eq!(count, 2);
     // All had the same fence: one wrote.
     assert_eq!(written.iter().filter(|result| result.is_ok()).count(), 1);

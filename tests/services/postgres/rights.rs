@@ -218,6 +218,7 @@ async fn a_lost_right_is_waited_for() {
     let mut case = Case::taken(user.destination, activation, vec![Arc::clone(&mapping)]).await;
     let hold = Hold {
         key: HeldKey { offset: Offset(0), entity: None, record_id: None },
+        creates: false,
         version: None,
         cause: HeldCause::waits(),
         attempt: 0,
@@ -228,7 +229,7 @@ async fn a_lost_right_is_waited_for() {
         plain.execute(&format!("REVOKE UPDATE, INSERT ON {table} FROM {name}")).await;
         let tried = case.destination.try_out(&case.fence(), &both).await;
         let written = case.destination.write(&case.fence(), &both).await;
-        for answer in [tried, written.map(drop)] {
+        for answer in [tried, written] {
             match answer {
                 Err(WriteError::Retry(trouble)) => assert_eq!(trouble.code, "42501", "{table}"),
                 other => panic!("{table}: {other:?}"),
