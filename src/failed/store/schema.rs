@@ -14,6 +14,10 @@ use crate::failed::ListError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The write-ahead log is cut back to this when it has been longer.
 const WAL_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
+/// Memory that the writer keeps pages in: ids are spread, so each letter may touch any page.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+/// Pages (of 4 KiB) of the write-ahead log after which it is copied back.
+const CHECKPOINT_PAGES: u32 = 8_192;
 /// Version of the tables below.
 const VERSION: i64 = 1;
 
@@ -66,6 +70,9 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, ListError> {
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES).map_err(failed)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
+    // Negative: in KiB.
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).map_err(failed)?;
     make_tables(&mut connection).map_err(failed)?;
     check_version(&connection, &what, path)?;
     Ok(connection)

@@ -64,11 +64,11 @@ fn is_golden(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, golden, "{} is out of step", path.display());
+    assert_eq!(text, golden, "{} is out of step; `make golden` writes it anew", path.display());
 }
 
 #[test]
-fn the_lines_of_the_old_service() {
+fn golden_lines_of_the_old_service() {
     // F70: labels, order, time and line, letter by letter.
     let lines = exported(Format::Lines, false);
     let whole = "Entity: account, RecordId: 00000000-0000-0000-0000-000000000001, NotificationTime: \
@@ -84,7 +84,7 @@ fn the_lines_of_the_old_service() {
 }
 
 #[test]
-fn comma_separated_values() {
+fn golden_comma_separated_values() {
     let csv = exported(Format::Csv, false);
     assert_eq!(csv.lines().count(), 5, "{csv}");
     assert!(csv.contains("\"'=HYPERLINK(\"\"x\"\")"), "no cell begins a formula: {csv}");
@@ -93,7 +93,7 @@ fn comma_separated_values() {
 }
 
 #[test]
-fn json_lines() {
+fn golden_json_lines() {
     let lines = exported(Format::Json, false);
     let objects: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -9,10 +9,8 @@ use self::export::ExportArguments;
 use self::list::ListArguments;
 use self::rebuild::RebuildArguments;
 use self::summary::SummaryArguments;
-use super::load;
 use super::output::Output;
 use super::text::parse_time;
-use crate::app::contents::Contents;
 use crate::app::failure::Failure;
 use crate::app::settings::Settings;
 use crate::app::settings::profile::ProfileSettings;
@@ -94,8 +92,8 @@ pub(super) async fn run(
     settings_path: &Path,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (settings, contents): (Settings, Contents) = load(settings_path)?;
-    drop(contents);
+    // The list needs no definitions, which an administrator may not have.
+    let settings = Settings::load(settings_path)?;
     match command {
         FailedCommand::List(arguments) => list::run(&arguments, &settings, output),
         FailedCommand::Summary(arguments) => summary::run(&arguments, &settings, output),
