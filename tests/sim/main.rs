@@ -1,2 +1,0 @@
-#[path = "../it/simulation/mod.rs"]
-mod simulation;
