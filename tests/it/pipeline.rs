@@ -283,7 +283,7 @@ async fn an_attribute_that_the_definition_lacks_pauses_its_entity_alone() {
     assert!(why.contains("attribute stranger") && why.contains("crm.org/0@3"), "{why}");
     // Three of alpha, four of gamma; the rest of alpha waits at its own cursor.
     assert_eq!((scene.rows(), scene.held().len()), (7, 0));
-    let cursors = scene.destination.look(|state| state.checkpoints());
+    let cursors = scene.destination.look(keepstep::destination::memory::MemoryState::checkpoints);
     let own = Scope::Entity(EntityName::new("alpha"));
     let of_alpha = cursors.iter().find(|((_, scope), _)| *scope == own).unwrap();
     assert_eq!(*of_alpha.1, NextOffset(3));

@@ -475,7 +475,7 @@ impl Stage {
                 newest.insert(key, letter);
             }
         }
-        self.count(|seen| seen.dead_letters += (bounds.end.0 - bounds.start.0) as u64);
+        self.count(|seen| seen.dead_letters += (bounds.end.0 - bounds.start.0).cast_unsigned());
         let open = newest.into_iter().filter(|(_, letter)| letter.state == HeldState::Held);
         let open = open.map(|(key, _)| key).collect();
         // After a fall-back the list is rebuilt from the destination.
