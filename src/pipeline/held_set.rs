@@ -8,6 +8,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
+
 use crate::model::batch::Batch;
 use crate::model::change::Version;
 use crate::model::failure::Cause;
@@ -45,6 +47,7 @@ struct Entry {
     key: HeldKey,
     version: Option<Version>,
     creates: bool,
+    cause: CompactString,
     attempt: u32,
     /// Whether it may be right the next time: the database refused it, not we.
     may_pass: bool,
@@ -59,6 +62,7 @@ impl Entry {
             key: hold.key.clone(),
             version: hold.version,
             creates: hold.creates,
+            cause: hold.cause.code.clone(),
             attempt: hold.attempt,
             may_pass: code == Cause::REFUSED,
             overflown: code == HeldCause::TOO_MANY,
@@ -202,11 +206,11 @@ impl HeldSet {
     pub(super) fn retry_now(
         &mut self,
         now: Instant,
-        mut wanted: impl FnMut(&HeldKey) -> bool,
+        mut wanted: impl FnMut(&HeldKey, &str) -> bool,
     ) -> usize {
         let records = self.records.iter();
         let chosen: Vec<RecordId> = records
-            .filter(|(_, entries)| entries.iter().any(|entry| wanted(&entry.key)))
+            .filter(|(_, entries)| entries.iter().any(|entry| wanted(&entry.key, &entry.cause)))
             .map(|(record_id, _)| *record_id)
             .collect();
         let chosen_set: HashSet<&RecordId> = chosen.iter().collect();

@@ -167,6 +167,6 @@ fn what_the_database_refused_is_tried_again_so_many_times() {
         now += RULE.interval;
     }
     assert_eq!(set.next_due(now + RULE.interval), None, "no more tries");
-    assert_eq!(set.retry_now(now, |_| true), 2, "unless a person asks");
+    assert_eq!(set.retry_now(now, |_, _| true), 2, "unless a person asks");
     assert!(set.next_due(now).is_some() && set.next_due(now).is_some());
 }

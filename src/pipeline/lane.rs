@@ -6,7 +6,7 @@
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use super::gap::{self, Gap};
 use super::held_set::{HeldSet, RetryRule};
 use super::intake::Intake;
 use super::pauses::Pauses;
+use super::requests::Ask;
 use super::status::{LaneReporter, LaneState};
 use super::tenure::{Tenure, TenureEnd};
 use super::writer::wait_or_closing;
@@ -52,6 +53,8 @@ pub(super) struct Lane {
     pub(super) held: HeldSet,
     pub(super) breaker: Breaker,
     pub(super) pauses: Pauses,
+    /// What people want of it.
+    pub(super) asks: mpsc::Receiver<Ask>,
 }
 
 impl Lane {

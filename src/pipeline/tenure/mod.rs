@@ -4,6 +4,9 @@
 //! Everything written is below the checkpoint's cursors. A batch settles all offsets up to where
 //! was read, also those that left no change in it.
 
+mod asked;
+mod learned;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,26 +15,21 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use super::breaker::systemic;
 use super::gap;
-use super::held_set::{HeldSet, MAX_HELD_PER_LANE, RetryRule};
-use super::intake::PausedEntity;
+use super::held_set::MAX_HELD_PER_LANE;
 use super::lane::Lane;
 use super::memory_budget::Reservation;
 use super::outbox::Outbox;
 use super::reading::{Closed, Reading};
-use super::retry::Retry;
-use super::status::{LaneState, Totals};
+use super::requests::Ask;
+use super::status::LaneState;
 use super::writer::{WriteEnd, Writer, wait_or_closing};
-use crate::destination::Written;
 use crate::log::{Chunk, LogError};
-use crate::metrics::{EntityCounts, RetryCause};
-use crate::model::batch::Batch;
+use crate::metrics::RetryCause;
 use crate::model::batcher::Batcher;
 use crate::model::checkpoint::{
     Checkpoint, Cursor, CursorMove, Fence, Fingerprint, OwnerToken, Scope,
 };
-use crate::model::held::Hold;
 use crate::model::position::NextOffset;
 
 /// How often an idle lane looks whether it still owns its partition and the log still has it.
@@ -60,6 +58,8 @@ enum Happened {
     Closing,
     /// The open batch is old enough, or the lane was idle for long.
     Time,
+    /// Somebody wants something.
+    Asked(Ask),
     /// There is more to do at once.
     Nothing,
 }
@@ -162,16 +162,6 @@ impl<'a> Tenure<'a> {
         None
     }
 
-    /// Lets an entity stand back: the checkpoint is taken anew, and read on without it.
-    fn pause(&mut self, paused: PausedEntity) -> TenureEnd {
-        tracing::warn!(
-            lane = %self.lane.id, entity = %paused.entity, why = paused.why, "entity paused"
-        );
-        self.lane.breaker.forget(&paused.entity);
-        self.lane.pauses.pause(paused, Instant::now().into_std());
-        self.retaken()
-    }
-
     /// Waits for whatever comes next.
     async fn wait(&mut self) -> Option<TenureEnd> {
         let writing = self.in_flight.is_some();
@@ -188,6 +178,7 @@ impl<'a> Tenure<'a> {
             // The write first: what it settles makes room for everything else.
             biased;
             Some(end) = self.writes.join_next(), if writing => Happened::WriteEnded(end.ok()),
+            Some(ask) = lane.asks.recv(), if !writing && !self.draining => Happened::Asked(ask),
             () = yield_now(), if busy => Happened::Nothing,
             delivered = lane.feed.next(), if wants_more => Happened::Delivered(delivered),
             _ = lane.closing.wait_for(|closing| *closing), if !self.draining => Happened::Closing,
@@ -197,6 +188,7 @@ impl<'a> Tenure<'a> {
             Happened::WriteEnded(Some(end)) => return self.write_ended(end),
             // A panic in an adapter: the outcome is unclear.
             Happened::WriteEnded(None) => return Some(TenureEnd::Retake),
+            Happened::Asked(ask) => return self.grant(ask).await,
             Happened::Delivered(Ok(Some(chunk))) => self.reading.deliver(chunk.records),
             Happened::Delivered(Ok(None)) | Happened::Closing => self.draining = true,
             Happened::Delivered(Err(error)) => return self.feed_failed(error).await,
@@ -234,26 +226,6 @@ impl<'a> Tenure<'a> {
         self.writes.spawn(writer.write(fence, Arc::new(batch), doubts));
         let settles = Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
         self.in_flight = Some(InFlight { settles: Some(settles), started: Instant::now() });
-    }
-
-    fn start_retry(&mut self, held: Vec<Hold>) {
-        let parts = self.lane.parts.clone();
-        let retry = Retry {
-            lane: self.lane.id.clone(),
-            intake: self.lane.intake.another(),
-            nothing_held: HeldSet::new(RetryRule::NONE, parts.mutations),
-            parts,
-            held,
-        };
-        let (fence, writer) = (self.standing_fence(), self.writer());
-        self.writes.spawn(async move {
-            match retry.prepare().await {
-                Ok(batch) => writer.write(fence, Arc::new(batch), Vec::new()).await,
-                // The log is away: the lane's own reading meets that, too.
-                Err(_) => WriteEnd::Retake,
-            }
-        });
-        self.in_flight = Some(InFlight { settles: None, started: Instant::now() });
     }
 
     /// A fence that moves nothing.
@@ -307,71 +279,6 @@ impl<'a> Tenure<'a> {
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
             WriteEnd::Pause(paused) => Some(self.pause(paused)),
         }
-    }
-
-    fn retaken(&self) -> TenureEnd {
-        if self.draining { TenureEnd::Revoked } else { TenureEnd::Retake }
-    }
-
-    /// What a written batch says of held records and broken tables.
-    fn learn(&mut self, batch: &Batch, written: &Written) -> Option<TenureEnd> {
-        let lane = &mut *self.lane;
-        if batch.retry_attempt == 0 {
-            for table in &batch.tables {
-                lane.breaker.written(&table.mapping.entity, table.changes.len());
-            }
-            lane.breaker.rejected(&batch.holds);
-        }
-        written.tables.iter().for_each(|table| lane.pauses.worked(&table.entity));
-        if batch.holds.is_empty() && batch.releases.is_empty() {
-            return None;
-        }
-        let metrics = &lane.parts.metrics;
-        metrics.count_held(batch.holds.len() as u64, batch.releases.len() as u64);
-        lane.held.settle(batch, Instant::now().into_std());
-        lane.status.held(lane.held.len());
-        self.outbox.wake();
-        if lane.held.len() > MAX_HELD_PER_LANE {
-            return Some(TenureEnd::Stopped(too_many_held(lane.held.len())));
-        }
-        let (entity, alike) = lane.breaker.verdict()?;
-        let why = systemic(&entity, &alike);
-        Some(self.pause(PausedEntity { entity, why }))
-    }
-
-    /// Counts a written batch, once.
-    fn report(&self, in_flight: &InFlight, batch: &Batch, written: &Written) {
-        let (metrics, now_ms) = (&self.lane.parts.metrics, (self.lane.parts.clock)());
-        let mut done = Totals {
-            changes: batch.change_count as u64,
-            batches: 1,
-            superseded: batch.superseded_count,
-            ..Totals::default()
-        };
-        for table in &written.tables {
-            done.written += table.written;
-            done.deleted += table.deleted;
-            done.superseded += table.superseded;
-            let counts = EntityCounts {
-                written: table.written,
-                deleted: table.deleted,
-                superseded: table.superseded,
-                dropped_attributes: 0,
-            };
-            metrics.count_entity(table.entity.as_str(), counts);
-        }
-        let Some(settles) = &in_flight.settles else { return };
-        let appended = || settles.appended_ms.iter();
-        let latencies: Vec<(i64, u64)> =
-            appended().map(|(at, count)| (now_ms - at, *count)).collect();
-        let each = appended().flat_map(|(at, count)| (0..*count).map(|_| *at));
-        metrics.observe_append_to_commit(each, now_ms);
-        let settled = self.checkpoint.lowest();
-        self.lane.status.settled(settled, settles.last_timestamp_ms, done, &latencies);
-        tracing::debug!(
-            lane = %self.lane.id, batch.changes = done.changes, settled = %settled,
-            took_ms = in_flight.started.elapsed().as_millis(), "batch written"
-        );
     }
 
     /// The log cannot be read on from here: an outage, a gap, or damage.
