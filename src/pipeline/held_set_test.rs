@@ -1,3 +1,5 @@
+//! The held records of a lane: what waits, what goes, what is tried again.
+
 use std::sync::Arc;
 
 use super::*;

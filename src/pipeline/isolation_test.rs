@@ -1,3 +1,5 @@
+//! The search for bad records, against a destination that never names one.
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 

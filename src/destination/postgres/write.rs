@@ -171,9 +171,11 @@ impl Write<'_> {
             let answers = burst::send(client, &text, statements.len()).await;
             answers.map_err(|failed| obstacle(statements, failed))
         };
-        let both = async { tokio::try_join!(end, send) };
+        // Both to the end: after a failed COPY every statement fails, too, and only the first error
+        // tells what it was.
+        let both = async { tokio::join!(end, send) };
         match tokio::time::timeout(self.answer_timeout, both).await {
-            Ok(result) => result.map(|(_, answers)| answers),
+            Ok((ended, answers)) => ended.and(answers),
             Err(_) => Err(committing(Place::Batch, Failure::TimedOut)),
         }
     }

@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS keepstep.held_change (
   cause text NOT NULL,
   column_name text,
   detail text NOT NULL,
+  creates boolean NOT NULL DEFAULT false,
   attempt bigint NOT NULL,
   held_at_us bigint NOT NULL,
   revision bigint NOT NULL,

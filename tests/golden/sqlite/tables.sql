@@ -79,6 +79,7 @@ CREATE TABLE keepstep_held_change (
   "entity" TEXT NOT NULL,
   "record_id" TEXT NOT NULL,
   "version" INTEGER,
+  "creates" INTEGER NOT NULL,
   "cause" TEXT NOT NULL,
   "column_name" TEXT,
   "detail" TEXT NOT NULL,

@@ -144,6 +144,8 @@ fn wrong_room(files: &[Source], file: &Source, path: &str) -> Option<String> {
     let adapter = module.filter(|module| {
         WITHOUT_ADAPTERS.contains(&room.name)
             && ["log", "destination"].contains(&other.name)
+            // A trait of its own, with what it speaks of.
+            && (other.name, *module) != ("destination", "desk")
             && is_module(files, other.name, module)
     })?;
     Some(format!(
