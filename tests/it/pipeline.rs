@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
+use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState};
 use keepstep::destination::memory::MemoryDestination;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::log::{Log, NewRecord};
 use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
 use keepstep::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
-use keepstep::model::checkpoint::Scope;
+use keepstep::model::checkpoint::{LaneId, Scope};
 use keepstep::model::held::HeldChange;
 use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
@@ -36,6 +37,7 @@ struct Scene {
     status: Arc<StatusBoard>,
     running: JoinSet<Result<(), PipelineError>>,
     stop: watch::Sender<bool>,
+    mutations: Mutations,
 }
 
 impl Scene {
@@ -48,6 +50,7 @@ impl Scene {
             status: Arc::default(),
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
+            mutations: Mutations::default(),
         };
         scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
         scene
@@ -87,7 +90,7 @@ impl Scene {
             metrics: Arc::new(Metrics::new().unwrap().profile("test", names)),
             clock: Arc::new(|| 1_700_000_000_100),
             seed: 1,
-            mutations: Mutations::default(),
+            mutations: self.mutations,
         };
         self.stop.send_replace(false);
         self.running.spawn(Pipeline::new(parts).run(self.stop.subscribe()));
@@ -314,6 +317,95 @@ async fn keys_must_be_the_record_id_where_there_is_more_than_one_partition() {
     scene.start();
     scene.settled(1).await;
     assert_eq!(scene.rows(), 1);
+}
+
+/// A thousand bad changes of one entity, then good ones of another: how many are held when the
+/// good ones are written.
+async fn held_of_a_broken_producer(mutations: Mutations) -> usize {
+    let mut scene = Scene::new(1).await;
+    scene.mutations = mutations;
+    let bad = (0..1_000).map(|number| {
+        let mut bad = change("alpha", number, 1);
+        bad.attributes = vec![("n0".into(), Value::Text("SECRET".into()))];
+        record(&bad)
+    });
+    scene.append(bad.collect()).await;
+    scene.append((0..5).map(|number| record(&change("gamma", number, 1))).collect()).await;
+    scene.start();
+    scene.settled(1_005).await;
+    assert_eq!(scene.rows(), 5);
+    scene.held().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entity_whose_changes_are_all_bad_is_paused_and_floods_no_list() {
+    let held = held_of_a_broken_producer(Mutations::default()).await;
+    assert!((100..=500).contains(&held), "{held}");
+}
+
+#[cfg(feature = "mutations")]
+#[tokio::test(start_paused = true)]
+async fn without_the_breaker_the_list_is_flooded() {
+    let off = Mutations::with(keepstep::model::mutation::Mutation::BreakerOff);
+    assert_eq!(held_of_a_broken_producer(off).await, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_ask_at_the_desk_is_done_by_the_lane() {
+    let mut scene = Scene::new(1).await;
+    let garbage = NewRecord { payload: Some("?".into()), ..record(&change("alpha", 9, 1)) };
+    let mut patch = change("alpha", 10, 1);
+    (patch.operation, patch.image) = (Operation::Update, Image::Patch);
+    scene.append(vec![garbage, record(&patch)]).await;
+    scene.start();
+    scene.settled(2).await;
+    assert_eq!(scene.held().len(), 2);
+    let profile = ProfileId::new("test").unwrap();
+    let ask = |number: u128, body: &str| LaneRequest {
+        id: Uuid::from_u128(number),
+        lane: LaneId {
+            profile: profile.clone(),
+            topic_partition: TopicPartition::new(&scene.topic, 0),
+        },
+        body: body.to_owned(),
+        state: RequestState::Asked,
+        progress: String::new(),
+        asked_at_us: 0,
+    };
+    let id = change("alpha", 9, 1).record_id.canonical();
+    let dismiss = format!(r#"{{"kind":"dismiss","entity":null,"record_id":"{id}","offset":0}}"#);
+    let requests = [
+        ask(1, &dismiss),
+        ask(2, r#"{"kind":"retry","entity":"alpha","cause":"no_base","record_id":null}"#),
+        ask(3, r#"{"kind":"resume","entity":null}"#),
+        ask(4, r#"{"kind":"explode"}"#),
+    ];
+    scene.destination.put_requests(&profile, &requests).await.unwrap();
+    scene.when(|board| board.lanes().values().all(|lane| lane.held == 1)).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(600);
+    let answers = loop {
+        let answers = scene.destination.requests(&profile).await.unwrap();
+        if answers.iter().all(|request| request.state.is_finished()) {
+            break answers;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{answers:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await; // between two looks, up to the deadline
+    };
+    let told: Vec<(RequestState, &str)> =
+        answers.iter().map(|request| (request.state, request.progress.as_str())).collect();
+    assert_eq!(
+        told[..3],
+        [
+            (RequestState::Done, r#"{"dismissed":true}"#),
+            (RequestState::Done, r#"{"records":1}"#),
+            (RequestState::Done, r#"{"resumed":false}"#),
+        ]
+    );
+    assert_eq!(told[3].0, RequestState::Refused);
+    let left = scene.held();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].cause.code, "no_base");
+    scene.when(|_| scene.held().first().is_some_and(|held| held.attempt == 1)).await;
 }
 
 #[tokio::test(start_paused = true)]

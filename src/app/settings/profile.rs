@@ -273,7 +273,7 @@ fn read_source(table: &mut TableReader<'_, '_>) -> Source {
         "images_only",
         false,
         "Says that the topics carry full images and deletes only, no patches: they may be \
-         compacted then, and a patch stops its lane.",
+         compacted then, and a patch is held.",
     );
     let changes =
         table.whole("batch_changes", 1..=100_000, 5_000, "Most changes in one transaction.");
