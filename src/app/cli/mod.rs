@@ -15,12 +15,16 @@ use self::inspect::InspectArguments;
 use self::output::Output;
 use self::produce::ProduceArguments;
 use self::relay::RelayArguments;
+use self::resume::ResumeArguments;
+use self::resync::ResyncArguments;
 use self::schema::SchemaArguments;
+use self::status::StatusArguments;
 use super::contents::Contents;
 use super::settings::Settings;
 use crate::app::failure::{Exit, Failure};
 use crate::model::position::Topic;
 
+mod asked;
 mod check;
 mod demo;
 mod failed;
@@ -28,9 +32,12 @@ mod inspect;
 mod output;
 mod produce;
 mod relay;
+mod resume;
+mod resync;
 mod run;
 mod schema;
 mod shown;
+mod status;
 mod text;
 
 /// How long what still runs beside a finished command may take to end.
@@ -69,6 +76,9 @@ enum Command {
     Relay(RelayArguments),
     #[command(subcommand)]
     Failed(FailedCommand),
+    Resync(ResyncArguments),
+    Resume(ResumeArguments),
+    Status(StatusArguments),
     Demo(DemoArguments),
 }
 
@@ -105,6 +115,9 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,
         Command::Relay(arguments) => relay::run(arguments, &cli.config, output).await,
         Command::Failed(command) => failed::run(command, &cli.config, output).await,
+        Command::Resync(arguments) => resync::run(&arguments, &cli.config, output).await,
+        Command::Resume(arguments) => resume::run(&arguments, &cli.config, output).await,
+        Command::Status(arguments) => status::run(&arguments, &cli.config, output).await,
         Command::Demo(arguments) => demo::run(arguments).await,
     }
 }

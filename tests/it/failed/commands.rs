@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use super::{CANARY, apply, held, lane, letter, original, profile, released, waiting};
 
 /// Longest wait for anything that must happen, and between two looks.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Answer {
     pub code: Option<i32>,
@@ -69,7 +69,7 @@ impl Place {
         self.path("failed.sqlite")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keepstep"));
         command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
         command

@@ -20,15 +20,15 @@ use super::{held, open_entries, profile, resolved_entries, waiting};
 use crate::destination_conformance::scene;
 
 /// The place's destination with three held changes of two accounts, and its log with their topic.
-struct Scene {
-    place: Place,
-    destination: SqliteDestination,
-    lane: LaneId,
+pub(super) struct Scene {
+    pub place: Place,
+    pub destination: SqliteDestination,
+    pub lane: LaneId,
     token: OwnerToken,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let place = Place::new();
         let settings = EmbeddedSettings::new(Arc::new(|| 1_700_000_000_000));
         let log = EmbeddedLog::open(place.path("log"), OpenMode::Append, settings).await.unwrap();

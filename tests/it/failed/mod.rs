@@ -1,5 +1,6 @@
 //! The failed-record list: what dead letters make of it, and how it is read.
 
+mod asked;
 mod commands;
 mod compactor;
 mod desk;

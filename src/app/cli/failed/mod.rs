@@ -104,7 +104,7 @@ pub(super) async fn run(
 }
 
 /// The profile that is meant.
-fn profile_of<'s>(
+pub(super) fn profile_of<'s>(
     settings: &'s Settings,
     id: Option<&str>,
 ) -> Result<&'s ProfileSettings, Failure> {
@@ -124,7 +124,7 @@ fn profile_of<'s>(
 }
 
 /// The list of the settings, to read.
-fn reader(settings: &Settings) -> Result<Reader, Failure> {
+pub(super) fn reader(settings: &Settings) -> Result<Reader, Failure> {
     let path = &settings.failed_list.path;
     Reader::open(path)?.ok_or_else(|| {
         let hint = "`keepstep run` makes it, and `keepstep failed rebuild` does without waiting; is \
@@ -140,7 +140,7 @@ fn unreadable(reader: &Reader, profile: &ProfileId) -> Result<u64, Failure> {
 }
 
 /// A column of a table on a terminal: cut, and without control characters.
-fn column(text: &str, width: usize) -> String {
+pub(super) fn column(text: &str, width: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut cut: String = clean.take(width + 1).collect();
     if cut.chars().count() > width {
