@@ -4,6 +4,7 @@
 pub mod app;
 pub mod codec;
 pub mod destination;
+pub mod failed;
 pub mod log;
 pub mod metrics;
 pub mod model;

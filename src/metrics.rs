@@ -19,10 +19,12 @@ use prometheus::{
 };
 
 pub use self::definition::{Definition, Kind};
+pub use self::failed_list::FailedListMetrics;
 pub use self::handle::{EntityCounts, LaneMetrics, ProfileMetrics};
 pub use self::label::{BatchOutcome, LaneState, RetryCause, SkipReason};
 
 mod definition;
+mod failed_list;
 mod handle;
 mod label;
 mod reference;
@@ -97,6 +99,14 @@ pub struct Metrics {
     memory_budget: IntGauge,
     decode_failures: IntCounterVec,
     rebalances: IntCounterVec,
+    held_total: IntCounterVec,
+    released_total: IntCounterVec,
+    held: IntGaugeVec,
+    paused: IntGaugeVec,
+    trials: IntCounterVec,
+    dead_letters: IntCounterVec,
+    dead_letters_read: IntCounterVec,
+    dead_letters_unreadable: IntCounterVec,
     /// Lanes that show gauges, with the number of their handles: the last one to go removes them.
     live: Arc<Mutex<HashMap<[String; 3], usize>>>,
 }
@@ -126,6 +136,14 @@ impl Metrics {
             memory_budget: new.gauge(definition::MEMORY_BUDGET)?.with_label_values::<&str>(&[]),
             decode_failures: new.counter(definition::DECODE_FAILURES)?,
             rebalances: new.counter(definition::REBALANCES)?,
+            held_total: new.counter(definition::HELD_TOTAL)?,
+            released_total: new.counter(definition::RELEASED_TOTAL)?,
+            held: new.gauge(definition::HELD)?,
+            paused: new.gauge(definition::PAUSED)?,
+            trials: new.counter(definition::TRIALS)?,
+            dead_letters: new.counter(definition::DEAD_LETTERS)?,
+            dead_letters_read: new.counter(definition::DEAD_LETTERS_READ)?,
+            dead_letters_unreadable: new.counter(definition::DEAD_LETTERS_UNREADABLE)?,
             live: Arc::default(),
             registry: new.registry,
             definitions: new.definitions.into(),

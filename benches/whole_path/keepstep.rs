@@ -192,9 +192,11 @@ async fn work(orders: Orders) {
         images_only: false,
         batch: BatchLimits {
             changes: BATCH_CHANGES,
-            bytes: 4 << 20,
+            bytes: 8 << 20,
             linger: Duration::from_millis(orders.linger_ms),
         },
+        retry_count: 0,
+        retry_interval: Duration::ZERO,
         drain: Duration::from_secs(10),
     };
     let table = Table::of(&definition, "public", None);

@@ -18,6 +18,7 @@
 mod bare_postgres;
 mod bare_sqlite;
 mod case;
+mod failed_list;
 mod keepstep;
 mod process;
 mod report;
@@ -109,6 +110,9 @@ fn main() {
     }
     if wanted("latency") {
         measured.push(runtime.block_on(bench.latency_case()));
+    }
+    if wanted("failed-list") {
+        failed_list::run(&bench.folder, bench.count(1_000_000));
     }
     report::report(&measured);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::connect::{LogRole, OpenLog, no_topic, open_destination};
+use super::connect::{LogRole, OpenLog, no_failed_topic, no_topic, open_destination};
 use super::contents::Contents;
 use super::failure::Failure;
 use super::keys::key_fault;
@@ -16,7 +16,7 @@ use crate::destination::{ActivatedEntity, Activation};
 use crate::log::Log;
 use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
-use crate::model::profile::Start;
+use crate::model::profile::{ProfileId, Start};
 
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Finding {
     Fine(String),
     /// It is not: what is wrong, and what to do.
     Problem(String, String),
+    /// Rows are written without it, but something else is missing: what, and what to do.
+    Advice(String, String),
 }
 
 /// What was tried under one heading.
@@ -123,7 +125,36 @@ async fn check_log(
             }
         }
     }
+    for profile in &settings.profiles {
+        check_failed_topic(&mut section, &open, &profile.profile.id).await;
+    }
     (section, Some(log), fit)
+}
+
+/// Looks at the dead-letter topic of a profile.
+async fn check_failed_topic(section: &mut Section, open: &OpenLog, profile: &ProfileId) {
+    let topic = profile.failed_topic();
+    match (open.log().describe(&topic).await, open) {
+        (Ok(Some(description)), _) if description.compacted == Some(false) => {
+            section.findings.push(Finding::Advice(
+                format!("dead-letter topic {topic} is not compacted"),
+                format!(
+                    "its retention must outlast the failed records; better: kafka-configs.sh \
+                     --bootstrap-server HOST:PORT --alter --topic {topic} --add-config \
+                     cleanup.policy=compact"
+                ),
+            ));
+        }
+        (Ok(Some(_)), _) => section.fine(format!("dead-letter topic {topic}")),
+        (Ok(None), OpenLog::Embedded(..)) => {
+            section.fine(format!("dead-letter topic {topic} will be made"));
+        }
+        (Ok(None), OpenLog::Kafka(_)) => {
+            let missing = no_failed_topic(&topic);
+            section.findings.push(Finding::Advice(missing.what, missing.hint));
+        }
+        (Err(error), _) => section.problem(error.into()),
+    }
 }
 
 /// Whether every profile that reads the topic says that it carries images only.

@@ -16,6 +16,7 @@ use crate::log::kafka::{KafkaLog, KafkaSettings, Sasl, Secret, Tls};
 use crate::log::{Log, TopicDescription};
 use crate::model::mutation::Mutations;
 use crate::model::position::Topic;
+use crate::model::profile::ProfileId;
 
 /// What a command wants of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,33 @@ impl OpenLog {
             }
         }
     }
+
+    /// The dead-letter topic of a profile, which the embedded log makes if it is not there.
+    ///
+    /// # Errors
+    /// If a broker does not have it: topics are made by those who run it.
+    pub async fn ensure_failed_topic(&self, profile: &ProfileId) -> Result<(), Failure> {
+        let topic = profile.failed_topic();
+        if self.log().describe(&topic).await?.is_some() {
+            return Ok(());
+        }
+        match self {
+            Self::Kafka(_) => Err(no_failed_topic(&topic)),
+            Self::Embedded(log, _) => Ok(log.create_topic(&topic, 1, true).await?),
+        }
+    }
+}
+
+/// A dead-letter topic that is missing on a broker, and how to make it.
+pub fn no_failed_topic(topic: &Topic) -> Failure {
+    Failure::new(
+        format!("there is no dead-letter topic {topic}"),
+        format!(
+            "rows are written without it, but what cannot be written is not published; create it: \
+             kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic} --partitions 1 \
+             --config cleanup.policy=compact"
+        ),
+    )
 }
 
 /// A topic that is missing on a broker, and how to make it.

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use crate::app::settings::mistake::Mistakes;
 use crate::destination::{DestinationError, Trouble};
+use crate::failed::ListError;
+use crate::failed::rebuild::RebuildError;
 use crate::log::LogError;
 
 /// Exit codes, as `keepstep --help` lists them.
@@ -74,6 +76,22 @@ impl From<Mistakes> for Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         Self::new(format!("{}: {}", error.what, error.code), error.hint)
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Self {
+        Self::new(format!("{}: {}", error.what, error.code), error.hint)
+    }
+}
+
+impl From<RebuildError> for Failure {
+    fn from(error: RebuildError) -> Self {
+        match error {
+            RebuildError::List(error) => error.into(),
+            RebuildError::Destination(error) => error.into(),
+            RebuildError::Fault => Self::new(error.to_string(), ""),
+        }
     }
 }
 

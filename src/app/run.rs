@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 use super::connect::{LogRole, OpenLog, no_topic, now_ms, open_destination};
 use super::contents::Contents;
@@ -21,7 +21,10 @@ use super::keys::key_fault;
 use super::settings::Settings;
 use super::settings::profile::ProfileSettings;
 use super::shutdown::Stop;
+use crate::codec::DecoderSettings;
 use crate::destination::Destination;
+use crate::failed::compactor::{self, CompactorParts};
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::model::mutation::Mutations;
 use crate::model::profile::ProfileId;
@@ -33,6 +36,10 @@ use crate::pipeline::{ActivationError, Pipeline, PipelineError, PipelineParts};
 const SLOW_RETRY: Duration = Duration::from_secs(30);
 /// How often readiness and the memory gauge are looked after.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
+/// How often a process looks whether it may take the failed-record list over.
+const TAKEOVER_PERIOD: Duration = Duration::from_secs(5);
+/// What the failed-record list may take to stop once the profiles have.
+const COMPACTOR_STOP: Duration = Duration::from_secs(5);
 /// What a stop may take beyond the longest drain.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
 
@@ -81,15 +88,46 @@ pub async fn run(settings: &Settings, contents: Contents, mut stop: Stop) -> Res
             }
         });
     }
+    let decoder = Arc::clone(&contents.decoder);
     let runners = runners(settings, contents, &metrics).await?;
+    let mut compacting = JoinSet::new();
+    if let Some(log) = runners.first().map(|runner| runner.log.log())
+        && settings.failed_list.compact
+    {
+        let parts = compactor_parts(settings, log, decoder, &metrics);
+        compacting.spawn(compactor::run(parts, stop.watch()));
+    }
     let board =
         |runner: &Runner| (runner.settings.profile.id.clone(), Arc::clone(&runner.parts.status));
     let boards: Vec<_> = runners.iter().map(board).collect();
     let budget = runners.first().map(|runner| Arc::clone(&runner.parts.budget));
     beside.spawn(look_after(boards.clone(), budget, metrics, readiness, stop.clone()));
     let outcome = supervise(runners, &boards, &mut stop).await;
+    if stop.is_asked() && timeout(COMPACTOR_STOP, compacting.join_next()).await.is_err() {
+        tracing::warn!("the failed-record list was left in the middle; it goes on from there");
+    }
+    compacting.shutdown().await;
     beside.shutdown().await;
     outcome
+}
+
+/// What the failed-record list is made with.
+fn compactor_parts(
+    settings: &Settings,
+    log: Arc<dyn Log>,
+    decoder: Arc<DecoderSettings>,
+    metrics: &Metrics,
+) -> CompactorParts {
+    let ids = settings.profiles.iter().map(|profile| &profile.profile.id);
+    CompactorParts {
+        path: settings.failed_list.path.clone(),
+        profiles: ids.map(|id| (id.clone(), metrics.failed_list(id.as_str()))).collect(),
+        log,
+        decoder,
+        keep_resolved_days: settings.failed_list.keep_resolved_days,
+        clock_us: Arc::new(|| now_ms().saturating_mul(1_000)),
+        takeover_period: TAKEOVER_PERIOD,
+    }
 }
 
 /// Opens what the profiles need.
@@ -189,9 +227,13 @@ async fn attempt(runner: Runner, wait: Duration, mut stop: Stop) -> (Runner, Res
     (runner, outcome)
 }
 
-/// Makes the topics of the embedded log, and refuses a topic without keys that needs them.
+/// Makes the topics of the embedded log, asks for those of a broker, and refuses a topic without keys that needs them.
 async fn prepare(runner: &Runner) -> Result<(), Failure> {
-    for topic in runner.parts.profile.topics() {
+    let profile = &runner.parts.profile;
+    if let Err(failure) = runner.log.ensure_failed_topic(&profile.id).await {
+        tracing::warn!(profile.id = %profile.id, error = failure.what, hint = failure.hint);
+    }
+    for topic in profile.topics() {
         if matches!(runner.log, OpenLog::Embedded(..)) {
             runner.log.ensure_topic(&topic).await?;
         }

@@ -24,6 +24,9 @@ pub const ENTITY_METADATA: &str = include_str!("../../schemas/entity_metadata.av
 /// Text of the schema of a dead letter.
 pub const FAILED_RECORD: &str = include_str!("../../schemas/failed_record.avsc");
 
+/// Fingerprint of `keepstep.v1.FailedRecord`, as it stands in the framing of a dead letter.
+pub const FAILED_RECORD_FINGERPRINT: [u8; 8] = [0x42, 0x44, 0xbe, 0xa8, 0x90, 0xc6, 0xf1, 0x21];
+
 /// A schema of notifications that this version reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contract {
@@ -116,6 +119,8 @@ mod tests {
             "a released schema never changes; make a new version"
         );
         assert_eq!(Contract::recognise(SNAPSHOT_MARKER), Ok(Contract::SnapshotMarker));
+        let failed_record = Schema::parse_str(FAILED_RECORD).unwrap();
+        assert_eq!(failed_record.fingerprint::<Rabin>().bytes, FAILED_RECORD_FINGERPRINT);
     }
 
     #[test]

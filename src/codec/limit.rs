@@ -12,6 +12,10 @@ pub const MAX_CHANGES: usize = 4_096;
 pub const MAX_NAME_BYTES: usize = 128;
 /// Longest reference to a payload that lies elsewhere, in bytes.
 pub const MAX_REFERENCE_BYTES: usize = 2_048;
+/// Largest dead letter, in bytes: the largest notification that can be set, and what is said of it.
+pub const MAX_DEAD_LETTER_BYTES: usize = 17 * 1024 * 1024;
+/// Longest name of a topic, in bytes. Kafka allows no longer one.
+pub const MAX_TOPIC_BYTES: usize = 249;
 /// Deepest nesting of JSON, in objects and lists.
 pub const MAX_DEPTH: usize = 128;
 /// Most entity names that a decoder keeps; beyond that each change makes its own.

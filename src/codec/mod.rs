@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compact_str::CompactString;
 
+pub use self::avro::dead_letter::{decode_dead_letter, encode_dead_letter};
 pub use self::avro::encode::{encode_change, encode_change_into, encode_marker};
 pub use self::contract::{Contract, ContractError, SchemaId};
 pub use self::dataverse::encode::{

@@ -8,10 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use super::desk::Desk;
+use super::{
+    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WhichHeld,
+    WriteError, Written,
+};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
+use crate::model::failure::{Cause, Rejection};
+use crate::model::held::{HeldChange, HeldKey, Revision};
+use crate::model::mapping::Mapping;
 use crate::model::mutation::Mutations;
+use crate::model::net_change::NetChange;
 
 /// What happens to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +41,10 @@ pub enum Fault {
 pub enum Call {
     /// [`Destination::take`].
     Take,
-    /// [`Destination::write`].
+    /// [`Destination::write`] and [`Destination::try_out`].
     Write,
+    /// [`Destination::held`] and [`Destination::mark_published`].
+    Held,
 }
 
 /// Decides the fate of each call, in order.
@@ -43,9 +53,24 @@ pub type FaultScript = Box<dyn FnMut(Call) -> Fault + Send>;
 /// Sees every write right after it returned, before anything else can run.
 pub type Observer = Arc<dyn Fn(&Fence, &Result<Written, WriteError>) + Send + Sync>;
 
+/// What a destination thinks of one net change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opinion {
+    /// It takes it.
+    Fine,
+    /// It refuses the record, and does not say which it was.
+    Refused,
+    /// Its table does not fit.
+    Broken,
+}
+
+/// Judges every net change that comes.
+pub type Judge = Arc<dyn Fn(&Mapping, &NetChange) -> Opinion + Send + Sync>;
+
 /// A destination in which things go wrong. Clones share the script.
 #[derive(Clone)]
 pub struct Faulty {
+    judge: Judge,
     inner: Arc<dyn Destination>,
     script: Arc<Mutex<FaultScript>>,
     observer: Observer,
@@ -60,7 +85,36 @@ impl Faulty {
         observer: Observer,
         mutations: Mutations,
     ) -> Self {
-        Self { inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+        let judge: Judge = Arc::new(|_, _| Opinion::Fine);
+        Self { judge, inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+    }
+
+    /// The same, with somebody who judges what is written.
+    #[must_use]
+    pub fn with_judge(self, judge: Judge) -> Self {
+        Self { judge, ..self }
+    }
+
+    /// What the judge has against a batch.
+    fn judge(&self, batch: &Batch) -> Result<(), WriteError> {
+        for table in &batch.tables {
+            for change in &table.changes {
+                match (self.judge)(&table.mapping, change) {
+                    Opinion::Fine => {}
+                    Opinion::Refused => {
+                        let cause = Cause::Refused { code: "scripted".into() };
+                        let entity = Some(table.mapping.entity.clone());
+                        let rejection = Rejection::of(cause);
+                        let rejected = RejectedRecord { entity, record_id: None, rejection };
+                        return Err(WriteError::Rejected(vec![rejected]));
+                    }
+                    Opinion::Broken => {
+                        return Err(WriteError::Table { entity: None, trouble: outage() });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn fate(&self, call: Call) -> Fault {
@@ -69,12 +123,24 @@ impl Faulty {
 
     /// One request that reaches the destination.
     async fn arrive(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        let result = self.inner.write(fence, batch).await;
+        // A fence that does not hold is told before anything else.
+        let judged = self.judge(batch);
+        let result = match &judged {
+            Err(refused) => {
+                let look = Arc::new(Batch::default());
+                match self.inner.try_out(fence, &look).await {
+                    Ok(_) => Err(refused.clone()),
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(()) => self.inner.write(fence, batch).await,
+        };
         (self.observer)(fence, &result);
         result
     }
 
-    /// The faults of `Mutation::CheckpointBeforeWrite` and `CheckpointOutsideTransaction`: two
+    /// The faults of `Mutation::CheckpointBeforeWrite`, `CheckpointOutsideTransaction` and
+    /// `ReleaseOutside`: two
     /// transactions where there must be one, with a crash between them where `fault` says so.
     async fn arrive_in_two(
         &self,
@@ -91,7 +157,10 @@ impl Faulty {
             ..fence.clone()
         };
         let nothing = Arc::new(Batch::default());
-        let (first, second) = if self.mutations.checkpoint_before_write() {
+        let (releases, rest) = (Arc::new(releases_of(batch)), Arc::new(without_releases(batch)));
+        let (first, second) = if self.mutations.release_outside() {
+            ((standing(|step| step.from), &releases), (fence.clone(), &rest))
+        } else if self.mutations.checkpoint_before_write() {
             ((fence.clone(), &nothing), (standing(|step| step.to), batch))
         } else {
             ((standing(|step| step.from), batch), (fence.clone(), &nothing))
@@ -104,6 +173,14 @@ impl Faulty {
     }
 }
 
+fn releases_of(batch: &Batch) -> Batch {
+    Batch { releases: batch.releases.clone(), ..Batch::default() }
+}
+
+fn without_releases(batch: &Batch) -> Batch {
+    Batch { releases: Vec::new(), ..batch.clone() }
+}
+
 fn outage() -> Trouble {
     Trouble {
         what: "reaching the destination".to_owned(),
@@ -114,6 +191,10 @@ fn outage() -> Trouble {
 
 #[async_trait]
 impl Destination for Faulty {
+    fn desk(&self) -> &dyn Desk {
+        self.inner.desk()
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
     }
@@ -140,7 +221,10 @@ impl Destination for Faulty {
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
         let fault = self.fate(Call::Write);
         let mutations = self.mutations;
-        if mutations.checkpoint_before_write() || mutations.checkpoint_outside_transaction() {
+        let in_two = mutations.checkpoint_before_write()
+            || mutations.checkpoint_outside_transaction()
+            || (mutations.release_outside() && !batch.releases.is_empty());
+        if in_two {
             return self.arrive_in_two(fence, batch, fault).await;
         }
         match fault {
@@ -163,6 +247,54 @@ impl Destination for Faulty {
                     drop(late.arrive(&fence, &batch).await);
                 });
                 Err(WriteError::Unclear(outage()))
+            }
+        }
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        match self.fate(Call::Write) {
+            Fault::None | Fault::ArriveLate(_) => {
+                self.judge(batch)?;
+                self.inner.try_out(fence, batch).await
+            }
+            Fault::Refuse => Err(WriteError::Retry(outage())),
+            Fault::LoseAnswer => Err(WriteError::Unclear(outage())),
+            Fault::Slow(time) => {
+                tokio::time::sleep(time).await;
+                self.judge(batch)?;
+                self.inner.try_out(fence, batch).await
+            }
+        }
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        match self.fate(Call::Held) {
+            Fault::None | Fault::ArriveLate(_) | Fault::Slow(_) => {
+                self.inner.held(lane, which, after, limit).await
+            }
+            Fault::Refuse | Fault::LoseAnswer => Err(DestinationError::Retry(outage())),
+        }
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        match self.fate(Call::Held) {
+            Fault::None | Fault::ArriveLate(_) | Fault::Slow(_) => {
+                self.inner.mark_published(lane, published).await
+            }
+            Fault::Refuse => Err(DestinationError::Retry(outage())),
+            Fault::LoseAnswer => {
+                self.inner.mark_published(lane, published).await?;
+                Err(DestinationError::Retry(outage()))
             }
         }
     }

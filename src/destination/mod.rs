@@ -17,6 +17,10 @@
 //!   counts as older than any. A patch without row and without tombstone is rejected as "no base";
 //!   after a tombstone it is dropped and counted. Unversioned changes leave `versionnumber` null
 //!   and tombstones of version 0. Tombstones stay when their record comes back.
+//! - **Held changes** ([`crate::model::held`]) are kept in the same transaction: `holds` are made
+//!   or revised, `releases` close them. Every hold and release gives a change its next revision:
+//!   the destination's clock in µs, or one more than before where that is higher. Rows of released
+//!   changes stay until their release is published.
 //! - **Counts are exact.** Written: rows that an image or a patch made or changed, each once.
 //!   Deleted: rows that were there and went. Superseded: of each net change the delete, if a newer
 //!   row stood, and image and patch together, if nothing of them applied; a delete that found no
@@ -36,11 +40,13 @@ use compact_str::CompactString;
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::failure::Rejection;
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 
+pub mod desk;
 pub mod faulty;
 pub mod memory;
 pub mod own_tables;
@@ -104,9 +110,21 @@ pub enum WriteError {
     /// Another owner or another offset stands in the checkpoint. Take.
     #[error("another owner or another offset stands in the checkpoint")]
     Fenced,
-    /// A record cannot be written; nothing was.
-    #[error("the destination rejects a record")]
-    Rejected(RejectedRecord),
+    /// Records cannot be written; nothing was. Never empty. As many as the adapter could find with
+    /// one try; where one has no record id, the culprit is some record of its entity, or of the
+    /// batch, that only [`Destination::try_out`] can find.
+    #[error("the destination rejects {} records", .0.len())]
+    Rejected(Vec<RejectedRecord>),
+    /// No change of this entity can be written as the table is now (a column or the table is gone,
+    /// or has another type); nothing was. `None` where the database does not say which entity it
+    /// is; [`Destination::try_out`] of one table at a time finds it.
+    #[error("table of entity {}: {trouble}", .entity.as_ref().map_or("(unknown)", |name| name.as_str()))]
+    Table {
+        /// The entity.
+        entity: Option<EntityName>,
+        /// What is wrong with its table, and what to do.
+        trouble: Trouble,
+    },
     /// A person must act; nothing was written.
     #[error("{0}")]
     Fatal(Trouble),
@@ -143,6 +161,16 @@ pub struct TableCounts {
     pub superseded: u64,
 }
 
+/// Which held changes are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichHeld {
+    /// All that are kept.
+    All,
+    /// Those whose newest state the dead-letter topic does not have. Asked after every batch that
+    /// held or released something, so it must not read all the others.
+    Unpublished,
+}
+
 /// One thing that [`Destination::check`] tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -155,6 +183,9 @@ pub struct Finding {
 /// A database that is kept in step. See the module for the contract.
 #[async_trait]
 pub trait Destination: Send + Sync {
+    /// Where people and processes leave word for each other.
+    fn desk(&self) -> &dyn desk::Desk;
+
     /// Tries everything that the activation will need (connection, rights one by one, tables, own
     /// tables) and changes nothing. Every problem is reported, not only the first.
     async fn check(&self, activation: &Activation) -> Vec<Finding>;
@@ -185,4 +216,28 @@ pub trait Destination: Send + Sync {
     /// The batch is shared, for an adapter may work on it in a thread of its own, and go on when
     /// the caller has dropped its call.
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError>;
+
+    /// Does everything that [`Self::write`] does, and rolls it back: a trial transaction, to find
+    /// out which of many records the database refuses, or whether a change has an effect. Answers
+    /// what `write` would, and leaves no trace.
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError>;
+
+    /// Held changes of a lane: open ones, and released ones whose release is not published yet;
+    /// ascending by key, those after `after`, at most `limit` of them.
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError>;
+
+    /// The dead-letter topic has acknowledged these revisions. A change that was revised since
+    /// stays unpublished; one that is released and published is forgotten. Safe to repeat, and
+    /// needs no fence: an older revision never replaces a newer one.
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError>;
 }

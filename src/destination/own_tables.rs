@@ -19,7 +19,7 @@ pub const OWN_SCHEMA: &str = "keepstep";
 
 /// Version of the own tables that this program writes. An older one is upgraded in a transaction,
 /// a newer one is refused.
-pub const OWN_VERSION: i64 = 1;
+pub const OWN_VERSION: i64 = 2;
 
 /// The tables, by what they hold.
 pub mod name {
@@ -29,6 +29,15 @@ pub mod name {
     pub const TOMBSTONE: &str = "tombstone";
     /// Which table belongs to which profile, entity, topic and partition count.
     pub const OBJECT_REGISTRY: &str = "object_registry";
+    /// Changes that could not be written, and what is told of them. Since version 2.
+    pub const HELD_CHANGE: &str = "held_change";
+    /// What people ask of lanes. Since version 2.
+    pub const REQUEST: &str = "request";
+    /// How lanes are. Since version 2.
+    pub const LANE_STATE: &str = "lane_state";
+    /// All of them.
+    pub const ALL: [&str; 7] =
+        [CHECKPOINT, TOMBSTONE, OBJECT_REGISTRY, SCHEMA_VERSION, HELD_CHANGE, REQUEST, LANE_STATE];
     /// One row: the version of the own tables.
     pub const SCHEMA_VERSION: &str = "schema_version";
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use tokio::sync::oneshot;
 
+use crate::model::dead_letter::OriginalRecord;
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 
 pub mod embedded;
@@ -32,6 +33,17 @@ pub struct LogRecord {
     pub payload: Option<Bytes>,
     /// Its headers, in order; a header without value is an empty value.
     pub headers: Vec<(CompactString, Bytes)>,
+}
+
+impl From<&LogRecord> for OriginalRecord {
+    fn from(record: &LogRecord) -> Self {
+        Self {
+            key: record.key.clone(),
+            payload: record.payload.clone(),
+            headers: record.headers.clone(),
+            timestamp_ms: record.timestamp_ms,
+        }
+    }
 }
 
 impl LogRecord {

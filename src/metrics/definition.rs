@@ -143,9 +143,66 @@ pub(super) const DECODE_FAILURES: Definition = Definition {
     help: "Notifications that could not be decoded or do not fit, by cause.",
 };
 
+pub(super) const DEAD_LETTERS_READ: Definition = Definition {
+    name: "keepstep_dead_letters_read_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Dead letters and releases that the failed-record list was made of.",
+};
+
+pub(super) const DEAD_LETTERS_UNREADABLE: Definition = Definition {
+    name: "keepstep_dead_letters_unreadable_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Records of the dead-letter topic that are no dead letters of the profile; the \
+           failed-record list passes over them.",
+};
+
 pub(super) const REBALANCES: Definition = Definition {
     name: "keepstep_rebalances_total",
     kind: Kind::Counter,
     labels: PROFILE,
     help: "Times that partitions were assigned to this process or taken from it.",
+};
+
+pub(super) const HELD_TOTAL: Definition = Definition {
+    name: "keepstep_changes_held_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Changes that could not be written and were held, waiting ones included.",
+};
+
+pub(super) const RELEASED_TOTAL: Definition = Definition {
+    name: "keepstep_changes_released_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Held changes that were released: superseded, written at another try, or dismissed.",
+};
+
+pub(super) const HELD: Definition = Definition {
+    name: "keepstep_lane_held_changes",
+    kind: Kind::Gauge,
+    labels: LANE,
+    help: "Changes of the lane that are held now.",
+};
+
+pub(super) const PAUSED: Definition = Definition {
+    name: "keepstep_lane_paused_entities",
+    kind: Kind::Gauge,
+    labels: LANE,
+    help: "Entities of the lane that stand back because their table or definition does not fit.",
+};
+
+pub(super) const TRIALS: Definition = Definition {
+    name: "keepstep_trials_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Trial transactions, rolled back, to find which records a destination refuses.",
+};
+
+pub(super) const DEAD_LETTERS: Definition = Definition {
+    name: "keepstep_dead_letters_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Dead letters and releases that the dead-letter topic has acknowledged.",
 };

@@ -35,6 +35,10 @@ impl Metrics {
             append_to_commit: self.append_to_commit.with_label_values(&[profile]),
             fenced: one(&self.fenced),
             rebalances: one(&self.rebalances),
+            held_total: one(&self.held_total),
+            released_total: one(&self.released_total),
+            trials: one(&self.trials),
+            dead_letters: one(&self.dead_letters),
             profile: profile.to_owned(),
             all: self.clone(),
         }
@@ -54,6 +58,10 @@ pub struct ProfileMetrics {
     append_to_commit: Histogram,
     fenced: IntCounter,
     rebalances: IntCounter,
+    held_total: IntCounter,
+    released_total: IntCounter,
+    trials: IntCounter,
+    dead_letters: IntCounter,
 }
 
 /// What a batch did to one entity.
@@ -102,6 +110,22 @@ impl ProfileMetrics {
         }
     }
 
+    /// Counts what a written batch held and released.
+    pub fn count_held(&self, held: u64, released: u64) {
+        self.held_total.inc_by(held);
+        self.released_total.inc_by(released);
+    }
+
+    /// Counts what the dead-letter topic has acknowledged.
+    pub fn count_dead_letters(&self, letters: u64) {
+        self.dead_letters.inc_by(letters);
+    }
+
+    /// Counts trial transactions.
+    pub fn count_trials(&self, trials: u32) {
+        self.trials.inc_by(u64::from(trials));
+    }
+
     /// Counts something that is tried again.
     pub fn count_retry(&self, cause: RetryCause) {
         self.retries[cause as usize].inc();
@@ -147,6 +171,8 @@ impl ProfileMetrics {
         LaneMetrics {
             lag_changes: self.all.lag_changes.with_label_values(&id),
             lag_seconds: self.all.lag_seconds.with_label_values(&id),
+            held: self.all.held.with_label_values(&id),
+            paused: self.all.paused.with_label_values(&id),
             states: LaneState::ALL.map(|(_, word)| state(word)),
             id,
             all: self.all.clone(),
@@ -161,6 +187,8 @@ pub struct LaneMetrics {
     all: Metrics,
     lag_changes: IntGauge,
     lag_seconds: Gauge,
+    held: IntGauge,
+    paused: IntGauge,
     states: [IntGauge; LaneState::ALL.len()],
 }
 
@@ -169,6 +197,16 @@ impl LaneMetrics {
     pub fn set_lag(&self, changes: u64, oldest: Duration) {
         self.lag_changes.set(i64::try_from(changes).unwrap_or(i64::MAX));
         self.lag_seconds.set(oldest.as_secs_f64());
+    }
+
+    /// Says how many changes are held.
+    pub fn set_held(&self, changes: usize) {
+        self.held.set(i64::try_from(changes).unwrap_or(i64::MAX));
+    }
+
+    /// Says how many entities stand back.
+    pub fn set_paused(&self, entities: usize) {
+        self.paused.set(i64::try_from(entities).unwrap_or(i64::MAX));
     }
 
     /// Says what the lane is doing.
@@ -192,6 +230,8 @@ impl Drop for LaneMetrics {
         // A gauge that is not there is as good as removed.
         let _ = self.all.lag_changes.remove_label_values(&self.id);
         let _ = self.all.lag_seconds.remove_label_values(&self.id);
+        let _ = self.all.held.remove_label_values(&self.id);
+        let _ = self.all.paused.remove_label_values(&self.id);
         for (_, word) in LaneState::ALL {
             let [profile, topic, partition] = &self.id;
             let _ = self.all.lane_state.remove_label_values(&[

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::held::{Hold, Release};
 use super::mapping::Mapping;
 use super::net_change::NetChange;
 
@@ -23,6 +24,14 @@ pub struct TableBatch {
 pub struct Batch {
     /// By table, ascending by entity name, so that every lane locks tables in one order.
     pub tables: Vec<TableBatch>,
+    /// Changes that are held from this transaction on. One that is held already keeps the time of
+    /// its first hold.
+    pub holds: Vec<Hold>,
+    /// Held changes that this transaction releases. One that is not held is passed over.
+    pub releases: Vec<Release>,
+    /// How many times the held changes of this batch will have been tried again; 0 for a batch of
+    /// the journey.
+    pub retry_attempt: u32,
     /// Number of changes that went into it, superseded ones included.
     pub change_count: usize,
     /// Changes dropped inside the batch because a later one made them void, or could not apply.
@@ -34,6 +43,6 @@ pub struct Batch {
 impl Batch {
     /// Whether there is anything to write but the checkpoint.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.tables.is_empty() && self.holds.is_empty() && self.releases.is_empty()
     }
 }

@@ -194,6 +194,12 @@ fn decimal(value: Value, scale: u8) -> Result<Cell, Cause> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_cell_is_no_larger_than_a_text() {
+        assert_eq!(size_of::<Cell>(), size_of::<CompactString>());
+        assert_eq!(size_of::<(u16, Cell)>(), 32);
+    }
+
     fn long_text(units: usize) -> Value {
         Value::Text("x".repeat(units).into())
     }

@@ -4,6 +4,8 @@
 //! later, replayed); that one then has a cursor of its own. A lane reads from the lowest and
 //! applies a change only at or above its entity's cursor.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::position::{NextOffset, Offset, TopicPartition};
@@ -78,9 +80,24 @@ pub struct Cursor {
 }
 
 /// All cursors of a lane. Always has one for [`Scope::All`].
+///
+/// An entity that is [paused](Self::pause) here stands back: its cursor does not move, and its
+/// changes are left for later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     cursors: Vec<Cursor>,
+    paused: BTreeSet<EntityName>,
+    /// Paused entities whose cursor the destination does not have yet.
+    splits: BTreeSet<EntityName>,
+}
+
+/// A cursor of its own for an entity that had none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorSplit {
+    /// The entity.
+    pub entity: EntityName,
+    /// Where its cursor stands from then on.
+    pub next: NextOffset,
 }
 
 /// A move of one cursor, by compare-and-set.
@@ -103,6 +120,9 @@ pub struct Fence {
     pub token: OwnerToken,
     /// Cursors to move; all of them or none. Never empty.
     pub moves: Vec<CursorMove>,
+    /// Cursors to make in the same transaction, owned by the same token. One that is there already
+    /// is put to this offset.
+    pub splits: Vec<CursorSplit>,
     /// The last record read before the new cursors.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -110,7 +130,55 @@ pub struct Fence {
 impl Checkpoint {
     /// A checkpoint of these cursors; `None` without one for [`Scope::All`].
     pub fn new(cursors: Vec<Cursor>) -> Option<Self> {
-        cursors.iter().any(|cursor| cursor.scope == Scope::All).then_some(Self { cursors })
+        let complete = cursors.iter().any(|cursor| cursor.scope == Scope::All);
+        complete.then_some(Self { cursors, paused: BTreeSet::new(), splits: BTreeSet::new() })
+    }
+
+    /// The checkpoint of a lane that has not come anywhere: nothing is settled.
+    pub fn beginning() -> Self {
+        let all = Cursor { scope: Scope::All, next: NextOffset::ZERO, fingerprint: None };
+        Self { cursors: vec![all], paused: BTreeSet::new(), splits: BTreeSet::new() }
+    }
+
+    /// Lets an entity stand back from here on. Where it has no cursor of its own, it gets one.
+    pub fn pause(&mut self, entity: &EntityName) {
+        let own = Scope::Entity(entity.clone());
+        if !self.cursors.iter().any(|cursor| cursor.scope == own)
+            && let Some(all) = self.cursors.iter().find(|cursor| cursor.scope == Scope::All)
+        {
+            let cursor = Cursor { scope: own, next: all.next, fingerprint: all.fingerprint };
+            self.cursors.push(cursor);
+            self.splits.insert(entity.clone());
+        }
+        self.paused.insert(entity.clone());
+    }
+
+    /// Whether changes of `entity` are left for later.
+    pub fn is_paused(&self, entity: &str) -> bool {
+        !self.paused.is_empty() && self.paused.contains(entity)
+    }
+
+    /// The cursors that the next write has to make.
+    pub fn splits(&self) -> Vec<CursorSplit> {
+        let is_new = |cursor: &&Cursor| match &cursor.scope {
+            Scope::All => false,
+            Scope::Entity(entity) => self.splits.contains(entity),
+        };
+        let new = self.cursors.iter().filter(is_new);
+        new.filter_map(|cursor| match &cursor.scope {
+            Scope::All => None,
+            Scope::Entity(entity) => {
+                Some(CursorSplit { entity: entity.clone(), next: cursor.next })
+            }
+        })
+        .collect()
+    }
+
+    fn moves(&self, cursor: &Cursor) -> bool {
+        match &cursor.scope {
+            Scope::All => true,
+            Scope::Entity(entity) => !self.paused.contains(entity),
+        }
     }
 
     /// The cursors, in no particular order.
@@ -118,8 +186,14 @@ impl Checkpoint {
         &self.cursors
     }
 
-    /// Where the lane starts to read.
+    /// Where the lane starts to read: the lowest cursor that is not paused.
     pub fn lowest(&self) -> NextOffset {
+        let moving = self.cursors.iter().filter(|cursor| self.moves(cursor));
+        moving.map(|cursor| cursor.next).min().unwrap_or(NextOffset::ZERO)
+    }
+
+    /// The lowest cursor of all: what the log must still hold.
+    pub fn lowest_of_all(&self) -> NextOffset {
         self.cursors.iter().map(|cursor| cursor.next).min().unwrap_or(NextOffset::ZERO)
     }
 
@@ -146,7 +220,7 @@ impl Checkpoint {
 
     /// The moves that settle everything below `to`: cursors already there stay.
     pub fn moves_to(&self, to: NextOffset) -> Vec<CursorMove> {
-        let behind = self.cursors.iter().filter(|cursor| cursor.next < to);
+        let behind = self.cursors.iter().filter(|cursor| cursor.next < to && self.moves(cursor));
         behind
             .map(|cursor| CursorMove { scope: cursor.scope.clone(), from: cursor.next, to })
             .collect()
@@ -154,7 +228,13 @@ impl Checkpoint {
 
     /// The checkpoint after `moves_to(to)` was written.
     pub fn advance(&mut self, to: NextOffset, fingerprint: Option<Fingerprint>) {
-        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.next < to) {
+        self.splits.clear();
+        let paused = &self.paused;
+        let moves = |cursor: &&mut Cursor| match &cursor.scope {
+            Scope::All => true,
+            Scope::Entity(entity) => !paused.contains(entity),
+        };
+        for cursor in self.cursors.iter_mut().filter(moves).filter(|cursor| cursor.next < to) {
             cursor.next = to;
             cursor.fingerprint = fingerprint.or(cursor.fingerprint);
         }
@@ -184,6 +264,25 @@ mod tests {
         checkpoint.advance(NextOffset(7), None);
         assert_eq!(checkpoint.lowest(), NextOffset(7));
         assert_eq!(checkpoint.moves_to(NextOffset(12)).len(), 2);
+    }
+
+    #[test]
+    fn a_paused_entity_stands_back_and_the_others_go_on() {
+        let mut checkpoint = checkpoint(10, 10);
+        let account = EntityName::new("account");
+        checkpoint.pause(&account);
+        assert!(checkpoint.is_paused("account"));
+        let split = CursorSplit { entity: account.clone(), next: NextOffset(10) };
+        assert_eq!(checkpoint.splits(), [split]);
+        assert_eq!(checkpoint.moves_to(NextOffset(12)).len(), 2);
+        checkpoint.advance(NextOffset(12), None);
+        assert_eq!(checkpoint.splits(), []);
+        assert_eq!(
+            (checkpoint.lowest(), checkpoint.lowest_of_all()),
+            (NextOffset(12), NextOffset(10))
+        );
+        assert!(!checkpoint.covers("account", Offset(10)));
+        assert!(checkpoint.covers("contact", Offset(11)));
     }
 
     #[test]

@@ -15,11 +15,11 @@ const MAX_UNSCALED: i128 = 10_i128.pow(MAX_DIGITS) - 1;
 
 /// `unscaled / 10^scale`, exactly. At most 38 digits, scale 0 to 38.
 ///
-/// Stored as two halves, so that a value that holds one stays eight-byte aligned.
+/// Stored as bytes, which ask for no alignment: a cell, of which a batch holds hundreds of
+/// thousands, then is no larger than a text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Decimal {
-    high: i64,
-    low: u64,
+    unscaled: [u8; 16],
     scale: u8,
 }
 
@@ -29,17 +29,12 @@ impl Decimal {
         if unscaled.unsigned_abs() > MAX_UNSCALED.unsigned_abs() || u32::from(scale) > MAX_DIGITS {
             return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "split in halves"
-        )]
-        Some(Self { high: (unscaled >> 64) as i64, low: unscaled as u64, scale })
+        Some(Self { unscaled: unscaled.to_ne_bytes(), scale })
     }
 
     /// The integer before the scale is applied.
     pub fn unscaled(self) -> i128 {
-        (i128::from(self.high) << 64) | i128::from(self.low)
+        i128::from_ne_bytes(self.unscaled)
     }
 
     /// Number of digits after the point.

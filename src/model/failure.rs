@@ -81,6 +81,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The code of [`Cause::Refused`].
+    pub const REFUSED: &str = "refused";
+
     /// A short stable word for metrics and lists.
     pub fn code(&self) -> &'static str {
         match self {
@@ -100,7 +103,7 @@ impl Cause {
             Self::UnexpectedPatch => "unexpected_patch",
             Self::Contradiction => "contradiction",
             Self::NoBase => "no_base",
-            Self::Refused { .. } => "refused",
+            Self::Refused { .. } => Self::REFUSED,
         }
     }
 }

@@ -27,6 +27,18 @@ pub enum Mutation {
     BudgetIgnored,
     /// A lane starts at the end of its partition instead of the destination's checkpoint.
     StartAtEnd,
+    /// A patch of a held record is written all the same.
+    HeldIgnored,
+    /// An image that is lower in version releases held changes.
+    OlderReleases,
+    /// What was not published before a crash is never sent.
+    OutboxForgetful,
+    /// Held changes are released in a transaction of their own, before the rows.
+    ReleaseOutside,
+    /// Only the first of several held changes is tried again, and all are released.
+    RetryOfOne,
+    /// Nothing ever looks systemic.
+    BreakerOff,
 }
 
 /// The fault that is switched on, if any.
@@ -122,6 +134,54 @@ impl Mutations {
     pub fn start_at_end(self) -> bool {
         #[cfg(feature = "mutations")]
         return self.active == Some(Mutation::StartAtEnd);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::HeldIgnored`.
+    pub fn held_ignored(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::HeldIgnored);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::OlderReleases`.
+    pub fn older_releases(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::OlderReleases);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::OutboxForgetful`.
+    pub fn outbox_forgetful(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::OutboxForgetful);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::ReleaseOutside`.
+    pub fn release_outside(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::ReleaseOutside);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::RetryOfOne`.
+    pub fn retry_of_one(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::RetryOfOne);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::BreakerOff`.
+    pub fn breaker_off(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::BreakerOff);
         #[cfg(not(feature = "mutations"))]
         false
     }

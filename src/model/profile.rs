@@ -37,6 +37,16 @@ impl ProfileId {
     pub fn group_id(&self) -> String {
         format!("keepstep.{}", self.0)
     }
+
+    /// The profile's dead-letter topic.
+    pub fn failed_topic(&self) -> Topic {
+        Topic::new(&format!("keepstep.{}.failed", self.0))
+    }
+
+    /// Name of the consumer group that makes the failed-record list of that topic.
+    pub fn failed_list_group_id(&self) -> String {
+        format!("keepstep.{}.failed-list", self.0)
+    }
 }
 
 impl fmt::Display for ProfileId {
@@ -90,6 +100,10 @@ pub struct Profile {
     pub start: Start,
     /// Limits of a batch.
     pub batch: BatchLimits,
+    /// How often a held change that the database refused is tried again by itself.
+    pub retry_count: u32,
+    /// How long between two of these tries.
+    pub retry_interval: Duration,
     /// Longest time that a lane may take to write what it has when its partition is taken away.
     pub drain: Duration,
 }

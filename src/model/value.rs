@@ -46,6 +46,12 @@ impl Ticks {
             - UNIX_EPOCH_TICKS / TICKS_PER_MILLISECOND
     }
 
+    /// From microseconds since 1970; outside the years 1 to 9999 the nearest moment of them.
+    pub fn nearest_to_unix_us(unix_us: i64) -> Self {
+        let ticks = unix_us.saturating_mul(10).saturating_add(UNIX_EPOCH_TICKS);
+        Self(ticks.clamp(0, MAX_TICKS))
+    }
+
     /// Microseconds since 1970-01-01, cut.
     pub fn to_unix_us(self) -> i64 {
         (self.0 - UNIX_EPOCH_TICKS).div_euclid(10)
@@ -152,6 +158,15 @@ mod tests {
         assert_eq!(Ticks::from_unix_ms(i64::MAX), None);
         assert_eq!(Ticks::from_unix_days(0).unwrap().get(), UNIX_EPOCH_TICKS);
         assert_eq!(Ticks::from_unix_days(i32::MAX), None);
+    }
+
+    #[test]
+    fn ticks_of_microseconds_stay_in_the_calendar() {
+        for unix_us in [0, 1_714_564_800_123_456, -1] {
+            assert_eq!(Ticks::nearest_to_unix_us(unix_us).to_unix_us(), unix_us);
+        }
+        assert_eq!(Ticks::nearest_to_unix_us(i64::MAX).get(), MAX_TICKS);
+        assert_eq!(Ticks::nearest_to_unix_us(i64::MIN).get(), 0);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn fingerprint(record: &LogRecord) -> Fingerprint {
 
 /// Whether a partition whose log holds `bounds` can be read from `checkpoint`.
 pub(super) fn check_bounds(checkpoint: &Checkpoint, bounds: Bounds) -> Result<(), Gap> {
-    let next = checkpoint.lowest();
+    let next = checkpoint.lowest_of_all();
     if bounds.start > next {
         return Err(Gap(format!(
             "the checkpoint is at offset {next}, and the log starts only at {}: what lay between is gone by retention",

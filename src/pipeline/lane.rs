@@ -4,22 +4,31 @@
 //! of, starts its feed there, and copies for one [`Tenure`]. After anything unclear the tenure ends
 //! and the lane takes again. Nothing is kept from one tenure to the next.
 
-use rand::RngExt as _;
 use rand::rngs::SmallRng;
-use tokio::sync::watch;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::breaker::Breaker;
 use super::gap::{self, Gap};
+use super::held_set::{HeldSet, RetryRule};
 use super::intake::Intake;
+use super::pauses::Pauses;
+use super::requests::Ask;
 use super::status::{LaneReporter, LaneState};
 use super::tenure::{Tenure, TenureEnd};
 use super::writer::wait_or_closing;
 use super::{FIRST_WAIT, LONGEST_WAIT, PipelineParts};
-use crate::destination::DestinationError;
+use crate::destination::{DestinationError, WhichHeld};
 use crate::log::{Bounds, Feed};
 use crate::metrics::RetryCause;
 use crate::model::backoff::Backoff;
 use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
+use crate::model::held::HeldKey;
+
+/// Held changes that are read at once.
+const HELD_PAGE: usize = 1_000;
 
 /// Why a lane ended.
 #[derive(Debug)]
@@ -39,6 +48,13 @@ pub(super) struct Lane {
     pub(super) status: LaneReporter,
     pub(super) rng: SmallRng,
     pub(super) intake: Intake,
+    /// What the lane learned of its records and tables, kept from one tenure to the next; the
+    /// held records are read anew at each take.
+    pub(super) held: HeldSet,
+    pub(super) breaker: Breaker,
+    pub(super) pauses: Pauses,
+    /// What people want of it.
+    pub(super) asks: mpsc::Receiver<Ask>,
 }
 
 impl Lane {
@@ -55,6 +71,11 @@ impl Lane {
                 TenureEnd::Stopped(reason) => return LaneEnd::Stopped(reason),
             }
         }
+    }
+
+    /// Randomness of its own for a part of the lane.
+    pub(super) fn fork_rng(&mut self) -> SmallRng {
+        SmallRng::seed_from_u64(self.rng.random())
     }
 
     /// Takes the checkpoint and starts the feed there; waits for outages.
@@ -84,16 +105,17 @@ impl Lane {
     ) -> Result<Result<Checkpoint, Gap>, (RetryCause, String)> {
         let log_error = |error: crate::log::LogError| (RetryCause::Log, error.to_string());
         let checkpoint = self.parts.destination.take(&self.id, token).await;
-        let checkpoint = checkpoint.map_err(|error| match &error {
-            DestinationError::Retry(_) => (RetryCause::Destination, error.to_string()),
-            DestinationError::Fatal(_) => (RetryCause::Fatal, error.to_string()),
-        })?;
+        let mut checkpoint = checkpoint.map_err(destination_error)?;
         let (log, topic_partition) = (self.parts.log.as_ref(), &self.id.topic_partition);
         let checked = gap::check(log, topic_partition, &checkpoint).await.map_err(log_error)?;
         let Bounds { end, .. } = match checked {
             Ok(bounds) => bounds,
             Err(gap) => return Ok(Err(gap)),
         };
+        self.load_held().await.map_err(destination_error)?;
+        let standing: Vec<_> = self.pauses.standing().collect();
+        standing.iter().for_each(|(entity, _)| checkpoint.pause(entity));
+        self.status.paused(&standing);
         let mut start = checkpoint.lowest();
         if self.parts.mutations.start_at_end() {
             start = end;
@@ -102,4 +124,32 @@ impl Lane {
         self.status.taken(checkpoint.lowest(), end);
         Ok(Ok(checkpoint))
     }
+
+    /// Reads which records are held. Nobody else changes that as long as the token is ours.
+    async fn load_held(&mut self) -> Result<(), DestinationError> {
+        let profile = &self.parts.profile;
+        let rule = RetryRule { count: profile.retry_count, interval: profile.retry_interval };
+        self.held = HeldSet::new(rule, self.parts.mutations);
+        let mut after: Option<HeldKey> = None;
+        loop {
+            let page =
+                self.parts.destination.held(&self.id, WhichHeld::All, after.as_ref(), HELD_PAGE);
+            let page = page.await?;
+            self.held.load(&page, Instant::now().into_std());
+            match page.last() {
+                Some(last) if page.len() == HELD_PAGE => after = Some(last.key.clone()),
+                _ => break,
+            }
+        }
+        self.status.held(self.held.len());
+        Ok(())
+    }
+}
+
+fn destination_error(error: DestinationError) -> (RetryCause, String) {
+    let cause = match &error {
+        DestinationError::Retry(_) => RetryCause::Destination,
+        DestinationError::Fatal(_) => RetryCause::Fatal,
+    };
+    (cause, error.to_string())
 }

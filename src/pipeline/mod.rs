@@ -32,19 +32,31 @@ use crate::model::position::{Topic, TopicPartition};
 use crate::model::profile::Profile;
 
 pub mod activation;
+mod breaker;
 mod gap;
+mod held_set;
 mod intake;
+mod isolation;
 mod lane;
 mod latency;
 pub mod memory_budget;
+mod outbox;
+mod pauses;
 mod reading;
+mod rejected;
+mod requests;
+mod retry;
 pub mod status;
 mod tenure;
 mod writer;
 
+use breaker::Breaker;
+use held_set::{HeldSet, RetryRule};
 use intake::Intake;
 use lane::{Lane, LaneEnd};
 use memory_budget::MemoryBudget;
+use pauses::Pauses;
+use requests::Desks;
 use status::{LaneState, StatusBoard};
 
 pub use activation::ActivationError;
@@ -128,6 +140,7 @@ pub struct Pipeline {
     tenants: u64,
     partitions: BTreeMap<Topic, u32>,
     measuring: JoinSet<()>,
+    desks: Desks,
 }
 
 impl Pipeline {
@@ -142,6 +155,7 @@ impl Pipeline {
             tenants: 0,
             partitions: BTreeMap::new(),
             measuring: JoinSet::new(),
+            desks: Desks::default(),
         }
     }
 
@@ -192,11 +206,19 @@ impl Pipeline {
         let limits = FeedLimits { bytes: self.parts.budget.limit_bytes() / FEED_SHARE };
         let topics = profile.topics();
         let mut member = self.parts.log.join(&profile.id.group_id(), &topics, limits).await?;
+        let mut serving = JoinSet::new();
+        serving.spawn(self.desks.clone().serve(self.parts.clone(), self.owner()));
         let result = self.consume(member.as_mut(), stop).await;
+        serving.shutdown().await;
         self.lanes.clear();
         self.running.shutdown().await;
         self.measuring.shutdown().await;
         result
+    }
+
+    /// Names this process to those who read the lanes' states.
+    fn owner(&self) -> String {
+        format!("process {}", std::process::id())
     }
 
     /// The one loop that owns the membership and the lanes.
@@ -281,6 +303,10 @@ impl Pipeline {
             status: self.parts.status.add(&topic_partition, gauges),
             rng: SmallRng::seed_from_u64(self.rng.random()),
             intake,
+            held: HeldSet::new(RetryRule::NONE, self.parts.mutations),
+            breaker: Breaker::new(self.parts.mutations),
+            pauses: Pauses::default(),
+            asks: self.desks.open(&topic_partition),
         };
         let key = topic_partition.clone();
         self.tenants += 1;

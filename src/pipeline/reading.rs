@@ -9,18 +9,21 @@ use std::collections::VecDeque;
 use tokio::time::{Duration, Instant};
 
 use super::gap::fingerprint;
-use super::intake::{Intake, Intaken};
+use super::held_set::HeldSet;
+use super::intake::{Intake, Intaken, PausedEntity, Pieces};
 use super::memory_budget::Reservation;
+use super::rejected::Rejected;
 use crate::log::LogRecord;
 use crate::model::batch::Batch;
 use crate::model::batcher::{Batcher, Piece, fitted_bytes};
 use crate::model::checkpoint::{Checkpoint, Fingerprint};
-use crate::model::failure::{Cause, RejectedChange, Rejection};
 use crate::model::mutation::Mutations;
-use crate::model::position::{NextOffset, TopicPartition};
+use crate::model::position::NextOffset;
 
 /// Records that are decoded before the lane looks whether its write has ended.
 const SLICE_RECORDS: usize = 64;
+/// Bytes of one change that is to be held, an estimate from above.
+const HOLD_BYTES: usize = 512;
 /// Longest time that offsets without a change stay unsettled.
 const SETTLE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -43,7 +46,6 @@ pub(super) struct Closed {
 
 /// See the module.
 pub(super) struct Reading {
-    topic_partition: TopicPartition,
     read: NextOffset,
     last: Option<LogRecord>,
     read_since: Option<Instant>,
@@ -53,20 +55,21 @@ pub(super) struct Reading {
     memory: Reservation,
     appended_ms: Vec<(i64, u64)>,
     must_close: bool,
-    rejected: Option<RejectedChange>,
+    rejected: Rejected,
+    paused: Option<PausedEntity>,
+    most_rejected: usize,
     mutations: Mutations,
 }
 
 impl Reading {
     pub(super) fn new(
-        topic_partition: TopicPartition,
         from: NextOffset,
         batcher: Batcher,
+        most_rejected: usize,
         memory: Reservation,
         mutations: Mutations,
     ) -> Self {
         Self {
-            topic_partition,
             read: from,
             last: None,
             read_since: None,
@@ -76,7 +79,9 @@ impl Reading {
             memory,
             appended_ms: Vec::new(),
             must_close: false,
-            rejected: None,
+            rejected: Rejected::default(),
+            paused: None,
+            most_rejected,
             mutations,
         }
     }
@@ -86,9 +91,9 @@ impl Reading {
         self.read
     }
 
-    /// The change at which reading ended, if one was rejected.
-    pub(super) fn rejected(&self) -> Option<&RejectedChange> {
-        self.rejected.as_ref()
+    /// The entity that must be paused before reading can go on, if there is one.
+    pub(super) fn paused(&self) -> Option<&PausedEntity> {
+        self.paused.as_ref()
     }
 
     /// Takes what the feed delivered.
@@ -107,13 +112,13 @@ impl Reading {
         self.pending.is_empty()
             && self.carried.is_none()
             && !self.must_close
-            && self.rejected.is_none()
+            && self.paused.is_none()
     }
 
     /// Whether [`Self::fill`] has something to do.
     pub(super) fn can_fill(&self) -> bool {
         let waiting = !self.pending.is_empty() || self.carried.is_some();
-        waiting && !self.must_close && self.rejected.is_none()
+        waiting && !self.must_close && self.paused.is_none()
     }
 
     /// When the open batch must be written; `None` without one.
@@ -125,26 +130,32 @@ impl Reading {
     /// Whether the open batch should be written now, given that something is read.
     pub(super) fn is_due(&self) -> bool {
         self.must_close
-            || self.rejected.is_some()
-            || self.batcher.is_full()
+            || self.paused.is_some()
+            || self.is_full()
             || self.due_at().is_some_and(|due_at| due_at <= Instant::now())
     }
 
     /// No batch is being written: what had no room beside it has it now.
     pub(super) fn write_is_over(&mut self) {
-        if self.batcher.is_empty() {
+        if self.batcher.is_empty() && self.rejected.is_empty() {
             self.must_close = false;
         }
     }
 
     /// Decodes a slice of what was delivered into the open batch. `writing` says whether the lane
     /// holds another batch, too.
-    pub(super) fn fill(&mut self, intake: &mut Intake, checkpoint: &Checkpoint, writing: bool) {
+    pub(super) fn fill(
+        &mut self,
+        intake: &mut Intake,
+        checkpoint: &Checkpoint,
+        held: &HeldSet,
+        writing: bool,
+    ) {
         for _ in 0..SLICE_RECORDS {
             if !self.can_fill() {
                 return;
             }
-            let Some(Carried { record, intaken }) = self.next_read(intake, checkpoint) else {
+            let Some(Carried { record, intaken }) = self.next_read(intake, checkpoint, held) else {
                 return;
             };
             self.admit(record, intaken, writing);
@@ -154,8 +165,10 @@ impl Reading {
     /// Closes the open batch; everything read is settled with it.
     pub(super) fn close(&mut self) -> Closed {
         (self.must_close, self.read_since) = (false, None);
+        let mut batch = self.batcher.take();
+        batch.holds = self.rejected.take();
         Closed {
-            batch: self.batcher.take(),
+            batch,
             to: self.read,
             fingerprint: self.last.as_ref().map(fingerprint),
             last_timestamp_ms: self.last.as_ref().map(|record| record.timestamp_ms),
@@ -164,7 +177,12 @@ impl Reading {
         }
     }
 
-    fn next_read(&mut self, intake: &mut Intake, checkpoint: &Checkpoint) -> Option<Carried> {
+    fn next_read(
+        &mut self,
+        intake: &mut Intake,
+        checkpoint: &Checkpoint,
+        held: &HeldSet,
+    ) -> Option<Carried> {
         if let Some(carried) = self.carried.take() {
             return Some(carried);
         }
@@ -174,10 +192,10 @@ impl Reading {
             if self.read.covers(record.offset) {
                 continue;
             }
-            match intake.read(&record, checkpoint) {
+            match intake.read(&record, checkpoint, held) {
                 Ok(intaken) => return Some(Carried { record, intaken }),
-                Err(rejected) => {
-                    self.rejected = Some(*rejected);
+                Err(paused) => {
+                    self.paused = Some(paused);
                     return None;
                 }
             }
@@ -185,48 +203,63 @@ impl Reading {
     }
 
     /// Puts what was read into the open batch, or carries it over to the next one.
-    fn admit(&mut self, record: LogRecord, intaken: Intaken, writing: bool) {
-        let bytes = match &intaken {
-            Intaken::One(piece) => fitted_bytes(&piece.1),
-            Intaken::Several(pieces) => pieces.iter().map(|(_, fitted)| fitted_bytes(fitted)).sum(),
-            Intaken::Nothing => return self.settle(record),
-        };
-        if self.batcher.is_full() || !self.memory.grow(bytes) {
-            let holds_something = !self.batcher.is_empty() || writing;
+    fn admit(&mut self, record: LogRecord, mut intaken: Intaken, writing: bool) {
+        self.rejected.divide(&mut intaken, record.offset);
+        let Intaken { mut pieces, rejected } = intaken;
+        let held_bytes = rejected.len() * HOLD_BYTES;
+        let bytes = held_bytes
+            + match &pieces {
+                Pieces::One(piece) => fitted_bytes(&piece.1),
+                Pieces::Several(pieces) => {
+                    pieces.iter().map(|(_, fitted)| fitted_bytes(fitted)).sum()
+                }
+                Pieces::Nothing if rejected.is_empty() => return self.settle(record),
+                Pieces::Nothing => 0,
+            };
+        if self.is_full() || !self.memory.grow(bytes) {
+            let holds_something = !self.batcher.is_empty() || !self.rejected.is_empty() || writing;
             if holds_something && !self.mutations.budget_ignored() {
                 self.must_close = true;
-                self.carried = Some(Carried { record, intaken });
+                self.carried = Some(Carried { record, intaken: Intaken { pieces, rejected } });
                 return;
             }
             // A lane that holds nothing may always admit one record.
             self.memory.force(bytes);
         }
-        match self.push(intaken, &record) {
-            None => self.settle(record),
-            Some(_) if self.batcher.is_empty() => {
-                let rejection = Rejection::of(Cause::Contradiction);
-                let position = self.topic_partition.at(record.offset);
-                self.rejected =
-                    Some(RejectedChange { position, entity: None, record_id: None, rejection });
+        let replaced = self.rejected.replaced_by(&mut pieces);
+        match self.push(pieces, &record) {
+            None => {
+                self.rejected.forget(&replaced);
+                self.rejected.extend(rejected);
+                self.settle(record);
             }
-            Some(intaken) => {
+            Some(Pieces::Several(pieces)) if self.batcher.is_empty() => {
+                self.rejected.extend(rejected);
+                self.rejected.contradiction(&pieces, record.offset);
+                self.settle(record);
+            }
+            Some(pieces) => {
                 self.must_close = true;
-                self.carried = Some(Carried { record, intaken });
+                self.carried = Some(Carried { record, intaken: Intaken { pieces, rejected } });
             }
         }
     }
 
-    fn push(&mut self, intaken: Intaken, record: &LogRecord) -> Option<Intaken> {
+    fn is_full(&self) -> bool {
+        self.batcher.is_full() || self.rejected.len() >= self.most_rejected
+    }
+
+    fn push(&mut self, pieces: Pieces, record: &LogRecord) -> Option<Pieces> {
         let now = Instant::now().into_std();
-        match intaken {
-            Intaken::One(piece) => {
+        match pieces {
+            Pieces::One(piece) => {
                 let back: Option<Piece> = self.batcher.push(piece, record.offset, now).err();
-                back.map(Intaken::One)
+                back.map(Pieces::One)
             }
-            Intaken::Several(pieces) => {
-                self.batcher.push_all(pieces, record.offset, now).err().map(Intaken::Several)
+            Pieces::Several(pieces) => {
+                self.batcher.push_all(pieces, record.offset, now).err().map(Pieces::Several)
             }
-            Intaken::Nothing => None,
+            Pieces::Nothing => None,
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::latency::LatencyHistogram;
 use crate::metrics::{LaneMetrics, LaneState as LaneStateLabel};
 use crate::model::position::{NextOffset, TopicPartition};
+use crate::model::record::EntityName;
 
 /// What a lane is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,12 @@ pub struct LaneStatus {
     pub end: Option<NextOffset>,
     /// Time of the last settled record on the log, ms since 1970.
     pub settled_timestamp_ms: Option<i64>,
+    /// Changes that are held.
+    pub held: usize,
+    /// Entities that stand back, each with the reason.
+    pub paused: BTreeMap<EntityName, String>,
+    /// Why dead letters cannot be sent, while they cannot.
+    pub outbox: Option<String>,
 }
 
 /// What a pipeline has done since it started.
@@ -133,6 +140,9 @@ impl StatusBoard {
             settled: None,
             end: None,
             settled_timestamp_ms: None,
+            held: 0,
+            paused: BTreeMap::new(),
+            outbox: None,
         };
         gauges.set_state(status.state.label());
         lock(&self.lanes).insert(topic_partition.clone(), Entry { status, gauges });
@@ -208,6 +218,34 @@ impl LaneReporter {
     /// The lane's state.
     pub fn state(&self, state: LaneState) {
         self.board.set(&self.topic_partition, state);
+    }
+
+    /// How many changes are held.
+    pub(super) fn held(&self, changes: usize) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            lane.gauges.set_held(changes);
+            lane.status.held = changes;
+        }
+        self.board.notify();
+    }
+
+    /// Which entities stand back, and why.
+    pub(super) fn paused(&self, entities: &[(&EntityName, &str)]) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            lane.gauges.set_paused(entities.len());
+            let named =
+                |(entity, why): &(&EntityName, &str)| ((*entity).clone(), (*why).to_owned());
+            lane.status.paused = entities.iter().map(named).collect();
+        }
+        self.board.notify();
+    }
+
+    /// Why dead letters cannot be sent, while they cannot.
+    pub(super) fn outbox(&self, why: Option<String>) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            lane.status.outbox = why;
+        }
+        self.board.notify();
     }
 
     /// Where the lane stands after a take.

@@ -12,13 +12,20 @@ use rand::rngs::SmallRng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::breaker::systemic;
+use super::held_set::{Doubt, creates, highest_version, key_of, waits};
+use super::intake::PausedEntity;
+use super::isolation::{Found, Isolated, Isolation, named};
 use super::status::{LaneReporter, LaneState};
 use super::{FIRST_WAIT, LONGEST_WAIT};
 use crate::destination::{Destination, RejectedRecord, Trouble, WriteError, Written};
 use crate::metrics::{BatchOutcome, ProfileMetrics, RetryCause};
 use crate::model::backoff::Backoff;
-use crate::model::batch::Batch;
+use crate::model::batch::{Batch, TableBatch};
 use crate::model::checkpoint::Fence;
+use crate::model::held::{HeldCause, Hold, Release};
+use crate::model::mutation::Mutations;
+use crate::model::record::{EntityName, RecordId};
 
 /// First wait after an error that a person must mend.
 const FIRST_SLOW_WAIT: Duration = Duration::from_secs(5);
@@ -28,12 +35,12 @@ const LONGEST_SLOW_WAIT: Duration = Duration::from_secs(60);
 /// How the writing of a batch ended.
 #[derive(Debug)]
 pub(super) enum WriteEnd {
-    /// It is in the destination.
-    Written(Written),
+    /// It is in the destination: this much of it, and the rest is held.
+    Written(Written, Arc<Batch>),
     /// Only the checkpoint knows: take it again.
     Retake,
-    /// A record cannot be written; nothing was.
-    Rejected(RejectedRecord),
+    /// An entity must be paused first; nothing was written.
+    Pause(PausedEntity),
     /// The lane is closing and the destination is away.
     GaveUp,
 }
@@ -45,45 +52,81 @@ pub(super) struct Writer {
     pub(super) status: LaneReporter,
     pub(super) closing: watch::Receiver<bool>,
     pub(super) rng: SmallRng,
+    pub(super) mutations: Mutations,
 }
 
 impl Writer {
-    /// Writes the batch behind its fence.
-    pub(super) async fn write(mut self, fence: Fence, batch: Arc<Batch>) -> WriteEnd {
+    /// Writes the batch behind its fence. What the destination rejects is found, taken out of the
+    /// batch, and held in the same transaction in which the rest is written.
+    ///
+    /// Of the records in `doubts` it is tried out first whether their changes have an effect; those
+    /// that have none wait behind what is held.
+    pub(super) async fn write(
+        mut self,
+        fence: Fence,
+        mut batch: Arc<Batch>,
+        mut doubts: Vec<Doubt>,
+    ) -> WriteEnd {
         let mut quick = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut slow = Backoff::new(FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT);
         loop {
             let started = Instant::now();
-            let wait = match self.destination.write(&fence, &batch).await {
+            let settled = self.settle_doubts(&fence, &mut batch, &mut doubts).await;
+            let outcome = match settled {
+                Ok(()) => self.destination.write(&fence, &batch).await,
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
                 Ok(written) => {
                     self.metrics.count_batch(BatchOutcome::Written);
                     self.metrics.observe_batch_write(started.elapsed());
-                    return WriteEnd::Written(written);
-                }
-                Err(WriteError::Fenced) => {
-                    self.metrics.count_batch(BatchOutcome::Fenced);
-                    return WriteEnd::Retake;
-                }
-                Err(WriteError::Unclear(trouble)) => {
-                    self.metrics.count_batch(BatchOutcome::Unclear);
-                    self.metrics.count_retry(RetryCause::Unclear);
-                    self.tell(&fence, &trouble);
-                    return WriteEnd::Retake;
+                    return WriteEnd::Written(written, batch);
                 }
                 Err(WriteError::Rejected(rejected)) => {
                     self.metrics.count_batch(BatchOutcome::Rejected);
-                    return WriteEnd::Rejected(rejected);
+                    match self.without(&fence, &batch, &rejected).await {
+                        Ok(Ok(rest)) => {
+                            batch = Arc::new(rest);
+                            continue;
+                        }
+                        Ok(Err(paused)) => return WriteEnd::Pause(paused),
+                        Err(error) => error,
+                    }
                 }
-                Err(WriteError::Retry(trouble)) => {
+                Err(error) => error,
+            };
+            let wait = match error {
+                // A trial answered so, and the batch is as it was: the lane looks anew.
+                WriteError::Fenced | WriteError::Rejected(_) => {
+                    self.metrics.count_batch(BatchOutcome::Fenced);
+                    return WriteEnd::Retake;
+                }
+                WriteError::Unclear(trouble) => {
+                    self.metrics.count_batch(BatchOutcome::Unclear);
+                    self.tell(&fence, RetryCause::Unclear, &trouble);
+                    return WriteEnd::Retake;
+                }
+                WriteError::Table { entity, trouble } => {
+                    self.metrics.count_batch(BatchOutcome::Fatal);
+                    self.tell(&fence, RetryCause::Fatal, &trouble);
+                    match self.broken_table(&fence, &batch, entity).await {
+                        Some(entity) => {
+                            return WriteEnd::Pause(PausedEntity {
+                                entity,
+                                why: trouble.to_string(),
+                            });
+                        }
+                        None => slow.next_wait(self.rng.random()),
+                    }
+                }
+                WriteError::Retry(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Retry);
-                    self.metrics.count_retry(RetryCause::Destination);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Destination, &trouble);
                     quick.next_wait(self.rng.random())
                 }
-                Err(WriteError::Fatal(trouble)) => {
+                WriteError::Fatal(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Fatal);
-                    self.metrics.count_retry(RetryCause::Fatal);
-                    self.tell(&fence, &trouble);
+                    self.tell(&fence, RetryCause::Fatal, &trouble);
                     slow.next_wait(self.rng.random())
                 }
             };
@@ -93,7 +136,100 @@ impl Writer {
         }
     }
 
-    fn tell(&self, fence: &Fence, trouble: &Trouble) {
+    /// Lets those wait whose changes have no effect beside what is held and could not be read.
+    async fn settle_doubts(
+        &self,
+        fence: &Fence,
+        batch: &mut Arc<Batch>,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<(), WriteError> {
+        while let Some((entity, record_id)) = doubts.last() {
+            let mut tables = batch.tables.iter().enumerate();
+            let Some((at, table)) = tables.find(|(_, table)| table.mapping.entity == *entity)
+            else {
+                doubts.pop();
+                continue;
+            };
+            let Some(index) =
+                table.changes.iter().position(|change| change.record_id == *record_id)
+            else {
+                doubts.pop();
+                continue;
+            };
+            let mut change = table.changes[index].clone();
+            // Its patches would have an effect of their own.
+            change.patch = None;
+            let mapping = Arc::clone(&table.mapping);
+            let alone = TableBatch { mapping, changes: vec![change] };
+            let alone = Arc::new(Batch { tables: vec![alone], ..Batch::default() });
+            let has_effect = match self.destination.try_out(fence, &alone).await {
+                Ok(written) => written.tables.iter().any(|it| it.written + it.deleted > 0),
+                // The write itself will tell more.
+                Err(WriteError::Rejected(_) | WriteError::Table { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            if !has_effect {
+                *batch = Arc::new(let_wait(batch, at, index));
+            }
+            doubts.pop();
+        }
+        Ok(())
+    }
+
+    /// The batch without what was rejected, which is held instead.
+    ///
+    /// # Errors
+    /// What a trial said instead of an answer.
+    async fn without(
+        &self,
+        fence: &Fence,
+        batch: &Batch,
+        rejected: &[RejectedRecord],
+    ) -> Result<Result<Batch, PausedEntity>, WriteError> {
+        let mut found = named(batch, rejected);
+        let nameless = rejected.iter().find(|record| record.record_id.is_none());
+        if found.is_empty() {
+            // An adapter that blames a record which is not there blames the whole batch.
+            let Some(blamed) = nameless.or(rejected.first()) else {
+                return Err(WriteError::Fenced);
+            };
+            let mut isolation =
+                Isolation::new(self.destination.as_ref(), fence, batch, self.mutations);
+            let ended = isolation.find(blamed).await;
+            self.metrics.count_trials(isolation.trials);
+            found = match ended? {
+                Isolated::Records(found) => found,
+                Isolated::Table(entity, rejection) => {
+                    let alike = (rejection.cause.code().into(), rejection.column.clone());
+                    return Ok(Err(PausedEntity { why: systemic(&entity, &alike), entity }));
+                }
+            };
+        }
+        Ok(Ok(hold_back(batch, &found)))
+    }
+
+    /// The entity whose table does not fit, found by trying one table at a time.
+    async fn broken_table(
+        &self,
+        fence: &Fence,
+        batch: &Batch,
+        told: Option<EntityName>,
+    ) -> Option<EntityName> {
+        if told.is_some() {
+            return told;
+        }
+        for table in &batch.tables {
+            let alone = Batch { tables: vec![table.clone()], ..Batch::default() };
+            let tried = self.destination.try_out(fence, &Arc::new(alone)).await;
+            if let Err(WriteError::Table { .. }) = tried {
+                return Some(table.mapping.entity.clone());
+            }
+        }
+        None
+    }
+
+    fn tell(&self, fence: &Fence, cause: RetryCause, trouble: &Trouble) {
+        self.metrics.count_retry(cause);
         tracing::warn!(lane = %fence.lane, code = %trouble.code, "{trouble}");
         self.status.state(LaneState::Waiting(trouble.to_string()));
     }
@@ -107,4 +243,64 @@ pub(super) async fn wait_or_closing(closing: &mut watch::Receiver<bool>, wait: D
         _ = closing.wait_for(|closing| *closing) => true,
         () = sleep(wait) => false,
     }
+}
+
+/// The batch without one net change, whose changes wait instead.
+fn let_wait(batch: &Batch, at: usize, index: usize) -> Batch {
+    let mut rest = batch.clone();
+    let change = rest.tables[at].changes.remove(index);
+    let entity = rest.tables[at].mapping.entity.clone();
+    rest.holds.extend(waits(&change, &entity));
+    rest.holds.sort_by(|a, b| a.key.cmp(&b.key));
+    rest.releases.retain(|release| !is_of(release, &entity, change.record_id));
+    rest.tables.retain(|table| !table.changes.is_empty());
+    rest
+}
+
+fn is_of(release: &Release, entity: &EntityName, record_id: RecordId) -> bool {
+    release.key.record_id == Some(record_id)
+        && release.key.entity.as_ref().is_none_or(|released| released == entity)
+}
+
+/// The batch without these records: each of their changes is held, the first of each for the cause
+/// that was found, the others because they wait for it. What they would have released stays held.
+fn hold_back(batch: &Batch, found: &Found) -> Batch {
+    let mut rest = batch.clone();
+    for ((at, index), rejection) in found {
+        let table = &batch.tables[*at];
+        let (entity, change) = (&table.mapping.entity, &table.changes[*index]);
+        let of_record = |release: &Release| is_of(release, entity, change.record_id);
+        let first = batch.releases.iter().find(|release| of_record(release));
+        let version = highest_version(change);
+        if batch.retry_attempt > 0 {
+            // They are held already; the first one tells how often, and what it was this time.
+            rest.holds.extend(first.map(|first| Hold {
+                key: first.key.clone(),
+                version,
+                creates: creates(change),
+                cause: rejection.into(),
+                attempt: batch.retry_attempt,
+            }));
+        } else {
+            for (number, offset) in change.offsets().enumerate() {
+                let key = key_of(offset, entity, change.record_id);
+                let cause = if number == 0 { rejection.into() } else { HeldCause::waits() };
+                let creates = creates(change);
+                rest.holds.push(Hold { key, version, creates, cause, attempt: 0 });
+            }
+        }
+        rest.releases.retain(|release| !of_record(release));
+    }
+    for (at, table) in rest.tables.iter_mut().enumerate() {
+        let mut index = 0;
+        table.changes.retain(|_| {
+            let bad = found.iter().any(|(place, _)| *place == (at, index));
+            index += 1;
+            !bad
+        });
+    }
+    rest.tables.retain(|table| !table.changes.is_empty());
+    rest.holds.sort_by(|a, b| a.key.cmp(&b.key));
+    rest.holds.dedup_by(|a, b| a.key == b.key);
+    rest
 }

@@ -189,8 +189,20 @@ fn account(number: u128, version: u64, name: &str) -> String {
 fn help_names_every_command_and_the_exit_codes() {
     let help = Place::new().run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for word in ["run", "check", "schema", "produce", "inspect", "relay", "Exit codes", "--config"]
-    {
+    for word in [
+        "run",
+        "check",
+        "schema",
+        "produce",
+        "inspect",
+        "relay",
+        "failed",
+        "resync",
+        "resume",
+        "status",
+        "Exit codes",
+        "--config",
+    ] {
         assert!(help.out.contains(word), "{word} is not in\n{}", help.out);
     }
     assert!(help.out.lines().all(|line| line.chars().count() <= 100), "{}", help.out);

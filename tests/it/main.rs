@@ -21,6 +21,7 @@ mod destination_memory;
 mod destination_sqlite;
 mod documents;
 mod embedded_log;
+mod failed;
 mod fuzz_corpus;
 mod house;
 mod kafka_mock;

@@ -60,9 +60,9 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(profile.profile.prefix, None);
     assert_eq!(profile.profile.start, Start::Earliest);
     assert_eq!(profile.profile.batch.changes, 5_000);
-    assert_eq!(profile.profile.batch.bytes, 4 * 1024 * 1024);
+    assert_eq!(profile.profile.batch.bytes, 8 * 1024 * 1024);
     assert_eq!(profile.profile.batch.linger.as_millis(), 50);
-    assert_eq!((profile.retry_count, profile.retry_interval.as_secs()), (12, 5));
+    assert_eq!((profile.profile.retry_count, profile.profile.retry_interval.as_secs()), (12, 5));
     assert_eq!(settings.memory_bytes, 128 * 1024 * 1024);
     assert_eq!(settings.listen.unwrap().to_string(), "127.0.0.1:9187");
     assert_eq!(settings.destinations["pg"].connections, 4);

@@ -39,6 +39,10 @@ fn print(section: &Section, output: &mut Output) -> Result<u64, Failure> {
     for finding in &section.findings {
         match finding {
             Finding::Fine(what) => output.line(&format!("  ok       {what}"))?,
+            Finding::Advice(what, hint) => {
+                output.line(&format!("  ADVICE   {what}"))?;
+                output.line(&format!("           hint: {hint}"))?;
+            }
             Finding::Problem(what, hint) => {
                 problems += 1;
                 output.line(&format!("  PROBLEM  {what}"))?;

@@ -10,25 +10,34 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use self::demo::DemoArguments;
+use self::failed::FailedCommand;
 use self::inspect::InspectArguments;
 use self::output::Output;
 use self::produce::ProduceArguments;
 use self::relay::RelayArguments;
+use self::resume::ResumeArguments;
+use self::resync::ResyncArguments;
 use self::schema::SchemaArguments;
+use self::status::StatusArguments;
 use super::contents::Contents;
 use super::settings::Settings;
 use crate::app::failure::{Exit, Failure};
 use crate::model::position::Topic;
 
+mod asked;
 mod check;
 mod demo;
+mod failed;
 mod inspect;
 mod output;
 mod produce;
 mod relay;
+mod resume;
+mod resync;
 mod run;
 mod schema;
 mod shown;
+mod status;
 mod text;
 
 /// How long what still runs beside a finished command may take to end.
@@ -65,6 +74,11 @@ enum Command {
     Produce(ProduceArguments),
     Inspect(InspectArguments),
     Relay(RelayArguments),
+    #[command(subcommand)]
+    Failed(FailedCommand),
+    Resync(ResyncArguments),
+    Resume(ResumeArguments),
+    Status(StatusArguments),
     Demo(DemoArguments),
 }
 
@@ -100,6 +114,10 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Produce(arguments) => produce::run(arguments, &cli.config, output).await,
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,
         Command::Relay(arguments) => relay::run(arguments, &cli.config, output).await,
+        Command::Failed(command) => failed::run(command, &cli.config, output).await,
+        Command::Resync(arguments) => resync::run(&arguments, &cli.config, output).await,
+        Command::Resume(arguments) => resume::run(&arguments, &cli.config, output).await,
+        Command::Status(arguments) => status::run(&arguments, &cli.config, output).await,
         Command::Demo(arguments) => demo::run(arguments).await,
     }
 }

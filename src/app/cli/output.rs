@@ -26,6 +26,11 @@ impl Output {
         Ok(())
     }
 
+    /// Where whole lines are written without a copy of each.
+    pub(super) fn writer(&mut self) -> &mut impl io::Write {
+        &mut self.stdout
+    }
+
     /// Makes what was written visible.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.stdout.flush()?;

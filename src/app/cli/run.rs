@@ -18,14 +18,6 @@ pub(super) async fn run(settings_path: &Path) -> Result<(), Failure> {
         profiles = settings.profiles.len(),
         "starting"
     );
-    for profile in &settings.profiles {
-        if profile.retry_is_set {
-            tracing::warn!(
-                profile.id = %profile.profile.id,
-                "retry_count and retry_interval_s have no effect yet: a rejected change stops its lane"
-            );
-        }
-    }
     let (stopper, stop) = stop_pair();
     let work = run_profiles(&settings, contents, stop);
     match run_until_stopped(signals, &stopper, stop_deadline(&settings), work).await {

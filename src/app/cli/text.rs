@@ -25,6 +25,11 @@ pub(super) fn counted(number: u64, singular: &str) -> String {
     format!("{} {singular}{plural}", grouped(number))
 }
 
+/// A text of others for a terminal: without control characters.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// A time in UTC to the millisecond, from ms since 1970; the number itself if no calendar has it.
 pub(super) fn time_text(unix_ms: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);

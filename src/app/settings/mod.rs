@@ -16,7 +16,7 @@ use self::destination::{DatabaseSettings, DestinationSettings};
 use self::log::LogSettings;
 use self::mistake::{Mistake, Mistakes};
 use self::notifications::NotificationSettings;
-use self::process::TelemetrySettings;
+use self::process::{FailedListSettings, TelemetrySettings};
 use self::profile::ProfileSettings;
 use self::reader::TableReader;
 use self::reading::{Complaint, Found, Reading};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub profiles: Vec<ProfileSettings>,
     /// How notifications are read.
     pub notifications: NotificationSettings,
+    /// The failed-record list.
+    pub failed_list: FailedListSettings,
     /// Bytes of changes that may be held in memory.
     pub memory_bytes: u64,
     /// Where the HTTP server listens, unless it is off.
@@ -134,6 +136,7 @@ impl Settings {
                 }
             }
         }
+        begin(&mut self.failed_list.path);
         self.notifications.schemas.iter_mut().for_each(|(_, path)| begin(path));
         for profile in &mut self.profiles {
             profile.definitions.iter_mut().for_each(begin);
@@ -147,6 +150,7 @@ fn read_document(reading: &mut Reading, document: Found<'_>) -> Option<Settings>
     let destination_tables = root.table("destination");
     let profile_tables = root.tables("profile");
     let notifications_table = root.table("notifications");
+    let failed_list_table = root.table("failed_list");
     let limits_table = root.table("limits");
     let http_table = root.table("http");
     let telemetry_table = root.table("telemetry");
@@ -154,6 +158,7 @@ fn read_document(reading: &mut Reading, document: Found<'_>) -> Option<Settings>
     let log = log::read(reading, log_table);
     let destinations = destination::read_all(reading, destination_tables);
     let notifications = notifications::read(reading, notifications_table);
+    let failed_list = process::read_failed_list(reading, failed_list_table);
     let memory_bytes = process::read_limits(reading, limits_table);
     let listen = process::read_http(reading, http_table);
     let telemetry = process::read_telemetry(reading, telemetry_table);
@@ -177,6 +182,7 @@ fn read_document(reading: &mut Reading, document: Found<'_>) -> Option<Settings>
             .collect::<Option<_>>()?,
         profiles: profiles.into_iter().collect::<Option<_>>()?,
         notifications: notifications?,
+        failed_list: failed_list?,
         memory_bytes,
         listen,
         telemetry: telemetry?,

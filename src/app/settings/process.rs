@@ -1,11 +1,14 @@
-//! `[limits]`, `[http]` and `[telemetry]`: the process itself.
+//! `[failed_list]`, `[limits]`, `[http]` and `[telemetry]`: the process itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading};
 
 const LIMITS: (&str, &str) = ("[limits]", "Limits of the whole process.");
+const FAILED_LIST: (&str, &str) =
+    ("[failed_list]", "The failed-record list: what `keepstep failed` shows.");
 const HTTP: (&str, &str) =
     ("[http]", "The small HTTP server for `/metrics`, `/healthz` and `/readyz`.");
 const TELEMETRY: (&str, &str) = ("[telemetry]", "What the process writes to standard error.");
@@ -26,6 +29,46 @@ pub struct TelemetrySettings {
     pub level: tracing::Level,
     /// In what form.
     pub format: LineFormat,
+}
+
+/// The failed-record list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedListSettings {
+    /// Its file.
+    pub path: PathBuf,
+    /// How long what ended is kept, in days.
+    pub keep_resolved_days: u32,
+    /// Whether this process makes the list, beside the pipelines.
+    pub compact: bool,
+}
+
+/// Reads `[failed_list]`.
+pub(super) fn read_failed_list(
+    reading: &mut Reading,
+    found: Option<Found<'_>>,
+) -> Option<FailedListSettings> {
+    let mut table = TableReader::new(reading, FAILED_LIST, "failed_list", found);
+    let path = table.path(Field::with_default(
+        "path",
+        "a path",
+        "failed.sqlite",
+        "The file of the list, made when it is missing. Relative paths begin at the settings file. \
+         Of several processes with one file one makes the list, and another takes over when it ends.",
+    ));
+    let keep_resolved_days = table.whole(
+        "keep_resolved_days",
+        1..=3_650,
+        30,
+        "How long entries that were settled stay in the history.",
+    );
+    let compact = table.flag(
+        "compact",
+        true,
+        "Whether `keepstep run` makes the list from the dead-letter topics, beside the profiles.",
+    );
+    table.finish();
+    let keep_resolved_days = u32::try_from(keep_resolved_days).ok()?;
+    Some(FailedListSettings { path: path?, keep_resolved_days, compact })
 }
 
 /// Reads `[limits]`: bytes of changes in memory.

@@ -40,12 +40,6 @@ pub struct ProfileSettings {
     pub destination: String,
     /// Files and folders with the definitions of its entities.
     pub definitions: Vec<PathBuf>,
-    /// How often a rejected change is tried again by itself.
-    pub retry_count: u64,
-    /// How long to wait between two of these tries.
-    pub retry_interval: Duration,
-    /// Whether the file says one of the two: they have no effect yet.
-    pub retry_is_set: bool,
 }
 
 /// The destinations of the file, by name; `None` for one that has mistakes.
@@ -107,7 +101,6 @@ pub(super) fn read(
     ));
     let source = read_source(&mut table);
     let (retry_count, retry_interval) = read_failures(&mut table);
-    let retry_is_set = table.is_set("retry_count") || table.is_set("retry_interval_s");
     table.finish();
     let defaults = entity::Defaults { versioned, template: template.as_ref() };
     let entities = entity::read_all(reading, &place, entities?, defaults);
@@ -121,15 +114,14 @@ pub(super) fn read(
         images_only: source.images_only,
         start: source.start?,
         batch: source.batch?,
+        retry_count: u32::try_from(retry_count).unwrap_or(u32::MAX),
+        retry_interval,
         drain: source.drain,
     };
     Some(ProfileSettings {
         profile,
         destination: target.destination?,
         definitions: definitions?.into_iter().map(PathBuf::from).collect(),
-        retry_count,
-        retry_interval,
-        retry_is_set,
     })
 }
 
@@ -281,14 +273,14 @@ fn read_source(table: &mut TableReader<'_, '_>) -> Source {
         "images_only",
         false,
         "Says that the topics carry full images and deletes only, no patches: they may be \
-         compacted then, and a patch stops its lane.",
+         compacted then, and a patch is held.",
     );
     let changes =
         table.whole("batch_changes", 1..=100_000, 5_000, "Most changes in one transaction.");
     let bytes = table.whole(
         "batch_bytes",
         65_536..=67_108_864,
-        4_194_304,
+        8_388_608,
         "Most bytes of changes in one transaction. One larger notification is written alone.",
     );
     let linger_ms = table.whole(
@@ -327,8 +319,8 @@ fn read_failures(table: &mut TableReader<'_, '_>) -> (u64, Duration) {
         "retry_count",
         0..=20,
         12,
-        "How often a rejected change is tried again by itself. Kept for the failed-record list, \
-         which does not exist yet: today a rejected change stops its lane.",
+        "How often a held change that the database refused is tried again by itself. Changes that \
+         keepstep itself refuses are not: they would be refused again.",
     );
     let interval_s =
         table.whole("retry_interval_s", 0..=3_600, 5, "Seconds between two of these tries.");

@@ -33,6 +33,7 @@ fn sections() -> Vec<Section> {
     let item = TextOrTable::Table(super::Found { line: 1, table: toml::de::DeTable::default() });
     entity::read_all(&mut reading, "", vec![item], defaults);
     notifications::read(&mut reading, None);
+    process::read_failed_list(&mut reading, None);
     process::read_limits(&mut reading, None);
     process::read_http(&mut reading, None);
     process::read_telemetry(&mut reading, None);

@@ -122,7 +122,7 @@ fn member(out: &mut Vec<u8>, index: i64, number: i64) {
 }
 
 /// A variable-length zig-zag number.
-fn long(out: &mut Vec<u8>, number: i64) {
+pub(super) fn long(out: &mut Vec<u8>, number: i64) {
     let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
     loop {
         let [low, ..] = (rest & 0x7f).to_le_bytes();
@@ -136,16 +136,16 @@ fn long(out: &mut Vec<u8>, number: i64) {
 }
 
 /// A length; no buffer in memory is longer than the largest number.
-fn length(out: &mut Vec<u8>, length: usize) {
+pub(super) fn length(out: &mut Vec<u8>, length: usize) {
     long(out, i64::try_from(length).unwrap_or(i64::MAX));
 }
 
-fn bytes(out: &mut Vec<u8>, content: &[u8]) {
+pub(super) fn bytes(out: &mut Vec<u8>, content: &[u8]) {
     length(out, content.len());
     out.extend_from_slice(content);
 }
 
-fn text(out: &mut Vec<u8>, content: &str) {
+pub(super) fn text(out: &mut Vec<u8>, content: &str) {
     bytes(out, content.as_bytes());
 }
 
@@ -161,7 +161,11 @@ fn decimal(out: &mut Vec<u8>, number: Decimal) {
     long(out, i64::from(number.scale()));
 }
 
-fn optional<T>(out: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
+pub(super) fn optional<T>(
+    out: &mut Vec<u8>,
+    value: Option<T>,
+    write: impl FnOnce(&mut Vec<u8>, T),
+) {
     match value {
         None => out.push(0),
         Some(value) => {

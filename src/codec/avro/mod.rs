@@ -2,5 +2,6 @@
 //! out. Knows nothing of framings other than its own, and nothing of registries.
 
 pub(super) mod cursor;
+pub(super) mod dead_letter;
 pub(super) mod decode;
 pub(super) mod encode;

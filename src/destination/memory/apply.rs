@@ -19,6 +19,7 @@ impl MemoryState {
         &mut self,
         fence: &Fence,
         batch: &Batch,
+        clock_us: impl Fn() -> i64,
         mutations: Mutations,
     ) -> Result<Written, WriteError> {
         if !mutations.fence_off() && !self.fence_holds(fence, mutations.token_only()) {
@@ -26,6 +27,7 @@ impl MemoryState {
         }
         let mut after = self.clone();
         let written = after.apply(&fence.lane.profile, batch, mutations)?;
+        after.hold_and_release(&fence.lane, batch, clock_us);
         after.move_cursors(fence);
         *self = after;
         Ok(written)
@@ -38,10 +40,11 @@ impl MemoryState {
         mutations: Mutations,
     ) -> Result<Written, WriteError> {
         let mut written = Written::default();
+        let mut rejected = Vec::new();
         for table in &batch.tables {
-            written.tables.push(self.apply_table(profile, table, mutations)?);
+            written.tables.push(self.apply_table(profile, table, mutations, &mut rejected));
         }
-        Ok(written)
+        if rejected.is_empty() { Ok(written) } else { Err(WriteError::Rejected(rejected)) }
     }
 
     fn apply_table(
@@ -49,7 +52,8 @@ impl MemoryState {
         profile: &ProfileId,
         table: &TableBatch,
         mutations: Mutations,
-    ) -> Result<TableCounts, WriteError> {
+        rejected: &mut Vec<RejectedRecord>,
+    ) -> TableCounts {
         let mapping = &table.mapping;
         let entity = mapping.entity.clone();
         let mut counts = TableCounts { entity, written: 0, deleted: 0, superseded: 0 };
@@ -66,7 +70,15 @@ impl MemoryState {
             // The image holds its patches already; the patch part speaks where it was dropped.
             let patch = match (&change.patch, image) {
                 (None, _) | (Some(_), Some(true)) => None,
-                (Some(part), _) => Some(row.patch(part)?),
+                (Some(part), _) => match row.patch(part) {
+                    Ok(applied) => Some(applied),
+                    Err(rejection) => {
+                        let (entity, record_id) =
+                            (Some(mapping.entity.clone()), Some(change.record_id));
+                        rejected.push(RejectedRecord { entity, record_id, rejection });
+                        None
+                    }
+                },
             };
             if image == Some(true) || patch == Some(true) {
                 counts.written += 1;
@@ -74,7 +86,7 @@ impl MemoryState {
                 counts.superseded += 1;
             }
         }
-        Ok(counts)
+        counts
     }
 }
 
@@ -151,16 +163,12 @@ impl OneRow<'_> {
         applies
     }
 
-    fn patch(&mut self, part: &PatchPart) -> Result<bool, WriteError> {
+    fn patch(&mut self, part: &PatchPart) -> Result<bool, Rejection> {
         let Some(row_version) = self.row_version() else {
             if self.tombstone().is_some() {
                 return Ok(false);
             }
-            return Err(WriteError::Rejected(RejectedRecord {
-                entity: Some(self.mapping.entity.clone()),
-                record_id: Some(self.change.record_id),
-                rejection: Rejection::of(Cause::NoBase),
-            }));
+            return Err(Rejection::of(Cause::NoBase));
         };
         let guarded = self.guarded();
         if guarded && part.version <= row_version {

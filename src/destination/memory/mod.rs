@@ -4,16 +4,21 @@
 //! `destination::faulty` around it, it fails as real ones do. For tests and the simulation, never
 //! for data.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Activation, Destination, DestinationError, Finding, WriteError, Written};
+use super::desk::Desk;
+use super::{Activation, Destination, DestinationError, Finding, WhichHeld, WriteError, Written};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
 
 mod apply;
+mod desk;
+mod held;
 mod state;
 
 pub use state::{MemoryState, StoredCursor, StoredRow, StoredTombstone};
@@ -22,18 +27,20 @@ pub use state::{MemoryState, StoredCursor, StoredRow, StoredTombstone};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDestination {
     state: Arc<Mutex<MemoryState>>,
+    /// Its clock: µs that go on whatever the state falls back to.
+    clock_us: Arc<AtomicI64>,
     mutations: Mutations,
 }
 
 impl MemoryDestination {
     /// An empty destination.
     pub fn new(mutations: Mutations) -> Self {
-        Self { state: Arc::default(), mutations }
+        Self { mutations, ..Self::default() }
     }
 
     /// A further handle on the same state, with a fault of its own.
     pub fn with_mutations(&self, mutations: Mutations) -> Self {
-        Self { state: Arc::clone(&self.state), mutations }
+        Self { state: Arc::clone(&self.state), clock_us: Arc::clone(&self.clock_us), mutations }
     }
 
     /// A copy of all that is stored.
@@ -51,6 +58,12 @@ impl MemoryDestination {
         *self.lock() = older;
     }
 
+    /// Tells the time.
+    fn clock(&self) -> impl Fn() -> i64 + use<> {
+        let clock_us = Arc::clone(&self.clock_us);
+        move || 1_700_000_000_000_000 + clock_us.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,6 +71,10 @@ impl MemoryDestination {
 
 #[async_trait]
 impl Destination for MemoryDestination {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     async fn check(&self, _activation: &Activation) -> Vec<Finding> {
         vec![Finding { what: "the destination in memory".to_owned(), problem: None }]
     }
@@ -71,6 +88,29 @@ impl Destination for MemoryDestination {
     }
 
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        self.lock().write(fence, batch, self.mutations)
+        self.lock().write(fence, batch, self.clock(), self.mutations)
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        self.state().write(fence, batch, self.clock(), self.mutations)
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        Ok(self.lock().held_of(lane, which, after, limit))
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        self.lock().mark_published(lane, published);
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::desk::MemoryDesk;
 use crate::destination::own_tables::{
     Registration, StartedCursor, TableKey, checkpoint_lost, plan,
 };
@@ -9,6 +10,7 @@ use crate::destination::{Activation, Trouble};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
 use crate::model::checkpoint::{Checkpoint, Cursor, Fence, Fingerprint, LaneId, OwnerToken, Scope};
+use crate::model::held::{HeldChange, HeldKey};
 use crate::model::position::NextOffset;
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
@@ -51,6 +53,9 @@ pub struct MemoryState {
     pub rows: BTreeMap<(String, RecordId), StoredRow>,
     /// Tombstones by profile, entity and record.
     pub tombstones: BTreeMap<(ProfileId, EntityName, RecordId), StoredTombstone>,
+    pub(super) desk: MemoryDesk,
+    /// Held changes, open and released.
+    pub held: BTreeMap<(LaneId, HeldKey), HeldChange>,
 }
 
 /// A table is known by its name, as in databases without schemas.
@@ -110,8 +115,15 @@ impl MemoryState {
         })
     }
 
-    /// Moves every cursor of the fence, whatever stands there.
+    /// Moves every cursor of the fence, whatever stands there, and makes its new ones.
     pub(super) fn move_cursors(&mut self, fence: &Fence) {
+        for split in &fence.splits {
+            let key = (fence.lane.clone(), Scope::Entity(split.entity.clone()));
+            let all = self.cursors.get(&(fence.lane.clone(), Scope::All));
+            let fingerprint = all.and_then(|all| all.fingerprint);
+            let owner = Some(fence.token);
+            self.cursors.insert(key, StoredCursor { next: split.next, owner, fingerprint });
+        }
         for step in &fence.moves {
             if let Some(cursor) = self.cursors.get_mut(&(fence.lane.clone(), step.scope.clone())) {
                 cursor.next = step.to;

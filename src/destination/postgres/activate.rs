@@ -6,11 +6,12 @@
 
 use tokio_postgres::Client;
 
+use super::blame::activation_error;
 use super::catalog;
 use super::connection::Connections;
 use super::ddl;
-use super::destination_error;
 use super::failure::Failure;
+use super::own_ddl;
 use super::registry;
 use super::settings::PostgresSettings;
 use super::statements::BEGIN;
@@ -55,7 +56,7 @@ pub(super) fn everything(activation: &Activation) -> Vec<String> {
     schemas.dedup();
     let mut statements: Vec<String> =
         schemas.into_iter().filter(|schema| *schema != "public").map(ddl::create_schema).collect();
-    statements.extend(ddl::own_tables_since(0));
+    statements.extend(own_ddl::since(0, &own_ddl::names_since(0)));
     statements.extend(tables().map(ddl::create_table));
     statements
 }
@@ -80,7 +81,7 @@ pub(super) async fn activate(
         Ok(())
     };
     work.await.map_err(|refusal| match refusal {
-        Refusal::Failed(what, failure) => destination_error(what, &failure),
+        Refusal::Failed(what, failure) => activation_error(what, &failure),
         Refusal::Refused(trouble) => DestinationError::Fatal(trouble),
     })
 }
@@ -130,7 +131,8 @@ impl Activator<'_> {
             if !at(what, catalog::schema_exists(self.client, OWN_SCHEMA).await)? {
                 statements.push(ddl::create_schema(OWN_SCHEMA));
             }
-            statements.extend(ddl::own_tables_since(version));
+            let missing = at(what, registry::missing_tables(self.client).await)?;
+            statements.extend(own_ddl::since(version, &missing));
             at(what, self.execute(&statements.join("; ")).await)?;
         }
         let missing = at(what, registry::missing_tables(self.client).await)?;

@@ -6,10 +6,11 @@
 use tokio_postgres::Client;
 
 use super::activate::key_of;
+use super::blame::trouble;
 use super::classify::{Moment, classify};
 use super::connection::Connections;
 use super::failure::Failure;
-use super::{catalog, ddl, quote, registry, trouble};
+use super::{catalog, ddl, own_ddl, quote, registry};
 use crate::destination::own_tables::{self, OWN_SCHEMA, OWN_VERSION, name};
 use crate::destination::{Activation, Finding, Trouble};
 use crate::model::table::Table;
@@ -54,7 +55,7 @@ fn wrong(problem: Trouble) -> Finding {
 }
 
 fn failed(what: &str, failure: &Failure) -> Finding {
-    wrong(trouble(what.to_owned(), failure, classify(failure, Moment::Connecting).hint))
+    wrong(trouble(what.to_owned(), failure, classify(failure, Moment::Activating).hint))
 }
 
 struct Check<'a> {
@@ -136,30 +137,46 @@ impl Check<'_> {
             self.schema_right(OWN_SCHEMA, "CREATE", user).await?;
             return Ok(false);
         }
-        let mut readable = usable;
-        for table in
-            [name::SCHEMA_VERSION, name::OBJECT_REGISTRY, name::CHECKPOINT, name::TOMBSTONE]
-        {
-            if missing.contains(&table) {
-                self.findings.push(wrong(registry::own_table_lost(table)));
-                readable = false;
-                continue;
-            }
-            let rights =
-                if table == name::SCHEMA_VERSION { &TABLE_RIGHTS[..1] } else { TABLE_RIGHTS };
-            for right in rights {
-                let granted = self.table_right(OWN_SCHEMA, table, right, user).await?;
-                readable &= granted || *right != "SELECT";
-            }
-        }
-        if !readable {
+        let selectable = self.table_right(OWN_SCHEMA, name::SCHEMA_VERSION, "SELECT", user).await?;
+        if !(usable && selectable) {
             return Ok(false);
         }
         let version = registry::version(self.client).await?;
         if version > OWN_VERSION {
             self.findings.push(wrong(own_tables::newer_version(version)));
+            return Ok(false);
         }
-        Ok(version <= OWN_VERSION)
+        let to_make = own_ddl::names_since(version);
+        if version < OWN_VERSION {
+            self.upgrade_rights(to_make.iter().any(|table| missing.contains(table)), user).await?;
+        }
+        let mut readable = true;
+        let tables = own_ddl::names_since(0).into_iter();
+        for table in tables.filter(|table| *table != name::SCHEMA_VERSION) {
+            if missing.contains(&table) {
+                if !to_make.contains(&table) {
+                    self.findings.push(wrong(registry::own_table_lost(table)));
+                    readable = false;
+                }
+                continue;
+            }
+            for right in TABLE_RIGHTS {
+                let granted = self.table_right(OWN_SCHEMA, table, right, user).await?;
+                readable &= granted || *right != "SELECT";
+            }
+        }
+        Ok(readable)
+    }
+
+    /// What bringing the own tables to the present version needs.
+    async fn upgrade_rights(&mut self, makes_tables: bool, user: &str) -> Result<(), Failure> {
+        for right in ["INSERT", "UPDATE"] {
+            self.table_right(OWN_SCHEMA, name::SCHEMA_VERSION, right, user).await?;
+        }
+        if makes_tables {
+            self.schema_right(OWN_SCHEMA, "CREATE", user).await?;
+        }
+        Ok(())
     }
 
     async fn table(&mut self, table: &Table, user: &str) -> Result<(), Failure> {

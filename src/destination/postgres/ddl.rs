@@ -7,7 +7,6 @@ use compact_str::CompactString;
 
 use super::copy_columns;
 use super::quote;
-use crate::destination::own_tables::{OWN_SCHEMA, OWN_VERSION, name as own};
 use crate::model::table::{
     Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
@@ -113,91 +112,6 @@ pub(super) fn add_columns(table: &Table, columns: &[Column]) -> String {
         })
         .collect();
     format!("ALTER TABLE {}{}", table_name(table), added.join(","))
-}
-
-/// Schema and name of an own table, quoted where they need it: they are ours, so they never do.
-pub(super) fn own_table(name: &str) -> String {
-    format!("{OWN_SCHEMA}.{name}")
-}
-
-/// The statements that bring the own tables from a version to the next one; empty if there is no
-/// such step. Version 0 is a database without them.
-///
-/// Texts of keys are compared byte by byte (`COLLATE "C"`): that is what they mean, and faster.
-pub(super) fn own_tables_step(from_version: i64) -> Vec<String> {
-    let create = |table: &str, lines: &[&str]| {
-        format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n)", own_table(table), lines.join(",\n  "))
-    };
-    match from_version {
-        0 => vec![
-            create(
-                own::SCHEMA_VERSION,
-                &["id integer PRIMARY KEY CHECK (id = 1)", "version bigint NOT NULL"],
-            ),
-            create(
-                own::OBJECT_REGISTRY,
-                &[
-                    "table_schema text COLLATE \"C\" NOT NULL",
-                    "table_name text COLLATE \"C\" NOT NULL",
-                    "profile text COLLATE \"C\" NOT NULL",
-                    "entity text COLLATE \"C\" NOT NULL",
-                    "topic text COLLATE \"C\" NOT NULL",
-                    "partition_count integer NOT NULL",
-                    "active boolean NOT NULL",
-                    "updated_at timestamptz NOT NULL DEFAULT now()",
-                    "PRIMARY KEY (table_schema, table_name)",
-                ],
-            ),
-            create(
-                own::CHECKPOINT,
-                &[
-                    "profile text COLLATE \"C\" NOT NULL",
-                    "topic text COLLATE \"C\" NOT NULL",
-                    "partition integer NOT NULL",
-                    "entity text COLLATE \"C\" NOT NULL",
-                    "next_offset bigint NOT NULL",
-                    "owner uuid",
-                    "last_offset bigint",
-                    "last_timestamp_ms bigint",
-                    "last_length_bytes bigint",
-                    "last_crc bigint",
-                    "updated_at timestamptz NOT NULL DEFAULT now()",
-                    "PRIMARY KEY (profile, topic, partition, entity)",
-                ],
-            ),
-            create(
-                own::TOMBSTONE,
-                &[
-                    "profile text COLLATE \"C\" NOT NULL",
-                    "entity text COLLATE \"C\" NOT NULL",
-                    "record_id uuid NOT NULL",
-                    "version bigint NOT NULL",
-                    "topic text COLLATE \"C\" NOT NULL",
-                    "partition integer NOT NULL",
-                    "\"offset\" bigint NOT NULL",
-                    "deleted_at timestamptz NOT NULL",
-                    // The id first: it tells keys apart at the first comparison.
-                    "PRIMARY KEY (record_id, entity, profile)",
-                ],
-            ),
-        ],
-        _ => Vec::new(),
-    }
-}
-
-/// Writes the version of the own tables.
-pub(super) fn set_own_version() -> String {
-    format!(
-        "INSERT INTO {} (id, version) VALUES (1, {OWN_VERSION}) ON CONFLICT (id) DO UPDATE SET version = excluded.version",
-        own_table(own::SCHEMA_VERSION)
-    )
-}
-
-/// All that brings the own tables from a version to the present one.
-pub(super) fn own_tables_since(version: i64) -> Vec<String> {
-    let mut statements: Vec<String> = (version..OWN_VERSION).flat_map(own_tables_step).collect();
-    statements.push(set_own_version());
-    statements
 }
 
 /// How a staging table stores long values.

@@ -23,6 +23,9 @@ pub(super) const KIND_CREATE: i16 = 2;
 pub(super) const KIND_MERGED: i16 = 3;
 /// A patch.
 pub(super) const KIND_PATCH: i16 = 4;
+/// A patch beside an image of its record, which leaves it a row, or had a reason not to: a newer
+/// row or a tombstone. So it is never without a base.
+pub(super) const KIND_BASED_PATCH: i16 = 5;
 
 /// A frame is given away once it is this long, in bytes: long enough to cost next to nothing
 /// each, short enough for the allocator to hand out quickly.
@@ -47,6 +50,8 @@ pub(super) struct Encoder<'a> {
     flavour: PatchFlavour,
     patched: &'a [u16],
     versioned: bool,
+    /// Which of the COPY's cells a table's column is, if any.
+    places: Vec<Option<u16>>,
     buffer: BytesMut,
 }
 
@@ -65,8 +70,13 @@ impl<'a> Encoder<'a> {
         let mut buffer = BytesMut::with_capacity(FRAME_BYTES + FRAME_SLACK_BYTES);
         buffer.extend_from_slice(HEADER);
         let patches = shape.patches.as_ref();
+        let mut places = vec![None; columns.cells.last().map_or(0, |last| usize::from(*last) + 1)];
+        for (place, column) in (0..).zip(&columns.cells) {
+            places[usize::from(*column)] = Some(place);
+        }
         Self {
             columns,
+            places,
             field_count: i16::try_from(columns.count()).unwrap_or(i16::MAX),
             flavour: patches.map_or(PatchFlavour::Uniform, |patches| patches.flavour),
             patched: patches.map_or(&[], |patches| &patches.columns),
@@ -95,7 +105,7 @@ impl<'a> Encoder<'a> {
         }
         if let Some(patch) = &change.patch {
             let control = Control {
-                kind: KIND_PATCH,
+                kind: if change.image.is_some() { KIND_BASED_PATCH } else { KIND_PATCH },
                 version: patch.version.0,
                 guard: None,
                 record_offset: None,
@@ -161,16 +171,23 @@ impl<'a> Encoder<'a> {
 
     /// The cells of a row, ascending by column; columns without one are null.
     fn cells<'b>(&mut self, cells: impl Iterator<Item = (u16, &'b Cell)>) {
-        let mut cells = cells.peekable();
-        for column in &self.columns.cells {
+        let mut next = 0;
+        for (column, cell) in cells {
             // Cells of columns that the COPY leaves out are null in the whole batch.
-            while cells.next_if(|(at, _)| at < column).is_some() {}
-            match cells.next_if(|(at, _)| at == column) {
-                Some((_, cell)) => put_cell(&mut self.buffer, cell),
-                None => self.buffer.put_i32(NULL),
-            }
+            let Some(place) = self.places.get(usize::from(column)).copied().flatten() else {
+                continue;
+            };
+            put_nulls(&mut self.buffer, usize::from(place) - next);
+            put_cell(&mut self.buffer, cell);
+            next = usize::from(place) + 1;
         }
+        put_nulls(&mut self.buffer, self.columns.cells.len() - next);
     }
+}
+
+/// So many nulls, each a length of -1: nothing but set bits.
+fn put_nulls(buffer: &mut BytesMut, count: usize) {
+    buffer.put_bytes(0xff, count * size_of_val(&NULL));
 }
 
 fn put_bigint(buffer: &mut BytesMut, value: Option<i64>) {

@@ -9,6 +9,8 @@ use compact_str::CompactString;
 use tokio_postgres::Error;
 use tokio_postgres::error::Severity;
 
+use crate::destination::own_tables::TableKey;
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -41,12 +43,14 @@ pub(super) struct ServerError {
     pub state: CompactString,
     /// Whether the server ended the connection with it.
     pub ends_connection: bool,
+    /// The table it names.
+    pub table: Option<Box<TableKey>>,
     /// The column it names.
     pub column: Option<CompactString>,
-    /// The constraint it names.
-    pub constraint: Option<CompactString>,
     /// Number of the row of a COPY, from 1, that it happened at.
     pub copy_row: Option<u64>,
+    /// Whether a statement RAISE in a function of the database's made it, a trigger's for one.
+    pub raised: bool,
 }
 
 impl From<Error> for Failure {
@@ -57,9 +61,13 @@ impl From<Error> for Failure {
             return Self::Server(ServerError {
                 state: CompactString::new(database.code().code()),
                 ends_connection: severe,
+                table: database.schema().zip(database.table()).map(|(schema, name)| {
+                    Box::new(TableKey { schema: schema.to_owned(), name: name.to_owned() })
+                }),
                 column: database.column().map(CompactString::new),
-                constraint: database.constraint().map(CompactString::new),
                 copy_row: database.where_().and_then(copy_row),
+                // The name of the server's own routine; no text of anybody's.
+                raised: database.routine() == Some("exec_stmt_raise"),
             });
         }
         if error.is_closed() {

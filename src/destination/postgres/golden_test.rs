@@ -6,15 +6,20 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::ddl::Room;
+use super::held_statements::Wanted;
 use super::shape::Shape;
-use super::statements::{self, Compare, Statement, TableWork};
-use super::{activate, ddl};
-use crate::destination::{ActivatedEntity, Activation};
-use crate::model::batch::TableBatch;
+use super::statements::{self, Compare, Ending, Statement, TableWork};
+use super::{activate, ddl, desk_statements, held_statements};
+use crate::destination::{ActivatedEntity, Activation, WhichHeld};
+use crate::model::batch::{Batch, TableBatch};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
-use crate::model::checkpoint::{CursorMove, Fence, Fingerprint, LaneId, OwnerToken, Scope};
+use crate::model::checkpoint::{
+    CursorMove, CursorSplit, Fence, Fingerprint, LaneId, OwnerToken, Scope,
+};
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
+use crate::model::failure::{Cause, Rejection};
+use crate::model::held::{HeldCause, HeldKey, Hold, Release, ReleaseReason, Revision};
 use crate::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use crate::model::mutation::Mutations;
 use crate::model::net_change::NetChange;
@@ -81,6 +86,7 @@ fn fence() -> Fence {
         },
         token: OwnerToken(Uuid::from_u128(7)),
         moves: vec![step(Scope::All, 800), step(Scope::Entity(EntityName::new("lead")), 750)],
+        splits: Vec::new(),
         fingerprint: Some(Fingerprint {
             offset: Offset(899),
             timestamp_ms: 1_700_000_000_000,
@@ -132,7 +138,9 @@ fn burst(mapping: &Arc<Mapping>, records: Vec<Vec<Effect>>) -> Vec<String> {
         staging: ddl::in_session("keepstep_stage_1"),
     };
     let mut all = vec![shape.columns.copy_statement("keepstep_stage_1")];
-    all.extend(texts(statements::burst(&fence(), &[work], Mutations::default())));
+    let batch = Batch::default();
+    let mutations = Mutations::default();
+    all.extend(texts(statements::burst(&fence(), &[work], &batch, mutations, Ending::Commit)));
     all
 }
 
@@ -159,11 +167,67 @@ fn golden_changes_of_tables() {
 #[test]
 fn golden_cursors() {
     let fence = fence();
-    let mut all = texts(statements::cursors_only(&fence, Compare::All));
+    let mut all = texts(statements::cursors_only(&fence, Compare::All, Ending::Commit));
+    let splits = vec![CursorSplit { entity: EntityName::new("it's"), next: NextOffset(800) }];
+    let making = Fence { splits, ..fence.clone() };
+    all.extend(texts(statements::cursors_only(&making, Compare::All, Ending::Commit)));
     all.extend(texts(statements::look_at_cursors(&fence, Compare::All)));
     all.extend(statements::take(&fence.lane, fence.token));
-    all.push(statements::first_without_base(&mapping("account", true), &fence.lane.profile));
+    all.push(statements::without_base(&mapping("account", true), &fence.lane.profile));
     pinned("cursors.sql", &all);
+}
+
+#[test]
+fn golden_held_changes() {
+    let key = |offset, entity: Option<&str>, record: Option<u128>| HeldKey {
+        offset: Offset(offset),
+        entity: entity.map(EntityName::new),
+        record_id: record.map(|record| RecordId(Uuid::from_u128(record))),
+    };
+    let (known, unknown) = (key(7, Some("account"), Some(1)), key(8, None, None));
+    let rejection = Rejection::in_column("it's a \\", Cause::TextHasNul);
+    let hold = |key: &HeldKey, version, cause| Hold {
+        key: key.clone(),
+        version,
+        creates: true,
+        cause,
+        attempt: 2,
+    };
+    let batch = Batch {
+        holds: vec![
+            hold(&unknown, None, HeldCause::waits()),
+            hold(&known, Some(Version(-3)), HeldCause::from(&rejection)),
+        ],
+        releases: vec![Release { key: known.clone(), reason: ReleaseReason::Superseded }],
+        ..Batch::default()
+    };
+    let (fence, mutations) = (fence(), Mutations::default());
+    let mut all = texts(statements::held_only(&fence, &batch, mutations, Ending::Commit));
+    all.extend(texts(statements::held_only(&fence, &batch, mutations, Ending::RollBack)));
+    let published = [(known.clone(), Revision(5)), (unknown, Revision(6)), (known, Revision(4))];
+    all.extend(held_statements::publish(&fence.lane, &published));
+    let (lane, after) = (&fence.lane, Some(&published[0].0));
+    for (which, after) in [(WhichHeld::All, None), (WhichHeld::Unpublished, after)] {
+        all.push(held_statements::held(&Wanted { lane, which, after, limit: 100 }));
+    }
+    pinned("held.sql", &all);
+}
+
+#[test]
+fn golden_desk() {
+    pinned(
+        "desk.sql",
+        &[
+            desk_statements::count_open(),
+            desk_statements::forget_finished(),
+            desk_statements::put_requests(),
+            desk_statements::requests(),
+            desk_statements::move_request(),
+            desk_statements::put_lane_states(),
+            desk_statements::forget_stale_states(),
+            desk_statements::lane_states(),
+        ],
+    );
 }
 
 #[test]

@@ -6,11 +6,12 @@
 //! message whole before it begins with it, so from the first lock on a shared row to the commit it
 //! never waits for us, whatever becomes of this process.
 //!
-//! What is pure is apart from what is sent: `ddl`, `statements`, `table_statements` (texts, pinned
-//! by golden files), `shape`, `copy_columns`, `encode`, `numeric` (bytes), `url`, `classify`.
+//! What is pure is apart from what is sent: `ddl`, `own_ddl`, `statements`, `table_statements`,
+//! `held_statements`, `desk_statements` (texts, pinned by golden files), `shape`, `copy_columns`,
+//! `encode`, `numeric` (bytes), `url`, `classify`, `blame`.
 //!
 //! Must never: put a record's content into a statement's text, an error or a log; lend a
-//! connection again whose call did not end well; drop or narrow anything.
+//! connection again whose call did not come to its end; drop or narrow anything.
 //!
 //! Needs sessions of its own: a pooler between must hand out whole sessions, not transactions.
 
@@ -18,21 +19,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::classify::{Meaning, Moment, classify};
+use self::blame::{Blow, Obstacle, Place};
+use self::classify::Moment;
 use self::connection::Connections;
-use self::failure::Failure;
-use self::write::{Obstacle, Place, Write};
+use self::held_statements::Wanted;
+use self::shape::Shape;
+use self::statements::Ending;
+use self::write::Write;
+use super::desk::Desk;
 use super::{
-    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WriteError,
-    Written,
+    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
-use crate::model::failure::{Cause, Rejection};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
-use crate::model::record::RecordId;
 
 mod activate;
+mod blame;
 mod burst;
 mod catalog;
 mod check;
@@ -40,9 +44,15 @@ mod classify;
 mod connection;
 mod copy_columns;
 mod ddl;
+mod desk;
+mod desk_statements;
 mod encode;
 mod failure;
+mod held;
+mod held_statements;
+mod look;
 mod numeric;
+mod own_ddl;
 mod quote;
 mod registry;
 mod settings;
@@ -87,124 +97,69 @@ impl PostgresDestination {
         activate::everything(activation)
     }
 
-    /// What stood in the way of a write, in the words of the trait.
-    async fn write_error(&self, fence: &Fence, batch: &Batch, obstacle: Obstacle) -> WriteError {
-        let (place, failure, moment, record_id) = match obstacle {
-            Obstacle::Fenced => return WriteError::Fenced,
-            Obstacle::NoBase(at) => return self.no_base(fence, batch, at).await,
-            Obstacle::Before { place, failure, record_id } => {
-                (place, failure, Moment::Before, record_id)
+    /// Does what a batch asks for, and ends it as told.
+    async fn attempt(
+        &self,
+        fence: &Fence,
+        batch: &Batch,
+        ending: Ending,
+    ) -> Result<Written, WriteError> {
+        let (mutations, answer_timeout) = (self.mutations, self.settings.answer_timeout);
+        // Looked at before a connection is asked for, so that none waits for it.
+        let shapes = batch.tables.iter().map(Shape::of).collect();
+        let mut lease = self.connections.lend().await.map_err(|failure| {
+            let (moment, place) = (Moment::Asking, Place::Batch);
+            blame::judge(batch, &Blow { moment, place, failure, record_id: None })
+        })?;
+        let write = Write { fence, batch, shapes, mutations, ending, answer_timeout };
+        let obstacle = match write.run(&mut lease.connection).await {
+            Ok(written) => {
+                lease.give_back();
+                return Ok(written);
             }
-            Obstacle::Committing { place, failure } => (place, failure, Moment::Committing, None),
+            Err(obstacle) => obstacle,
         };
-        let entity = match place {
-            Place::Batch => None,
-            Place::Table(at) => batch.tables.get(at).map(|table| table.mapping.entity.clone()),
-        };
-        let what = match &entity {
-            Some(entity) => format!("writing {entity} to PostgreSQL"),
-            None => "writing a batch to PostgreSQL".to_owned(),
-        };
-        let verdict = classify(&failure, moment);
-        let trouble = || trouble(what, &failure, verdict.hint);
-        match verdict.meaning {
-            Meaning::Retry => WriteError::Retry(trouble()),
-            Meaning::Unclear => WriteError::Unclear(trouble()),
-            Meaning::Fatal => WriteError::Fatal(trouble()),
-            Meaning::Rejected => {
-                let rejection = rejection(batch, place, &failure);
-                WriteError::Rejected(RejectedRecord { entity, record_id, rejection })
-            }
-        }
-    }
-
-    /// Finds the first patch without a row, in a transaction of its own that changes nothing.
-    async fn no_base(&self, fence: &Fence, batch: &Batch, at: usize) -> WriteError {
-        let Some(table) = batch.tables.get(at) else { return WriteError::Fenced };
-        let entity = table.mapping.entity.clone();
-        let what = format!("looking for the row that a patch of {entity} needs in PostgreSQL");
-        let patched = table.changes.iter().filter(|change| change.image.is_none());
-        let ids: Vec<uuid::Uuid> = patched
-            .filter(|change| change.patch.is_some())
-            .map(|change| change.record_id.0)
-            .collect();
-        let text = statements::first_without_base(&table.mapping, &fence.lane.profile);
-        let asked = async {
-            let lease = self.connections.lend().await?;
-            let row = lease.connection.client.query_opt(&text, &[&ids]).await?;
-            let found = row.map(|row| row.try_get::<_, uuid::Uuid>(0)).transpose()?;
+        // To find one record among many takes many failures: not each costs a connection.
+        if obstacle.leaves_session() && lease.connection.roll_back(answer_timeout).await {
             lease.give_back();
-            Ok(found)
-        };
-        let asked = tokio::time::timeout(self.settings.answer_timeout, asked).await;
-        match asked.unwrap_or(Err(Failure::TimedOut)) {
-            Ok(Some(id)) => WriteError::Rejected(RejectedRecord {
-                entity: Some(entity),
-                record_id: Some(RecordId(id)),
-                rejection: Rejection::of(Cause::NoBase),
-            }),
-            Ok(None) => WriteError::Retry(Trouble {
-                what,
-                code: "row_appeared".into(),
-                hint: "The row is there now; keepstep tries again.".to_owned(),
-            }),
-            Err(failure) => {
-                let hint = classify(&failure, Moment::Before).hint;
-                WriteError::Retry(trouble(what, &failure, hint))
+        } else {
+            drop(lease);
+        }
+        let connections = &self.connections;
+        let mut blow = match obstacle {
+            Obstacle::Fenced => return Err(WriteError::Fenced),
+            Obstacle::NoBase(at) => {
+                return Err(look::without_base(connections, answer_timeout, fence, batch, at).await);
             }
+            Obstacle::Failed(blow) => blow,
+        };
+        if ending == Ending::RollBack {
+            // No commit was sent, whatever was lost.
+            blow.moment = Moment::Before;
         }
+        Err(match blame::judge(batch, &blow) {
+            WriteError::Table { entity: Some(entity), trouble } => {
+                let table = batch.tables.iter().find(|table| table.mapping.entity == entity);
+                let trouble = match table {
+                    Some(table) => {
+                        let table = &table.mapping.table;
+                        look::at_table(connections, answer_timeout, table, trouble).await
+                    }
+                    None => trouble,
+                };
+                WriteError::Table { entity: Some(entity), trouble }
+            }
+            error => error,
+        })
     }
-}
-
-/// Codes and names of our own, for people.
-fn trouble(what: String, failure: &Failure, hint: &str) -> Trouble {
-    let code = match failure {
-        Failure::Server(error) => error.state.clone(),
-        Failure::Connection => "connection_lost".into(),
-        Failure::TimedOut => "timed_out".into(),
-        Failure::Untrusted => "certificate_untrusted".into(),
-        Failure::NoTls => "no_tls".into(),
-        Failure::BadAuthorities => "bad_authorities".into(),
-        Failure::SignIn => "sign_in".into(),
-        Failure::NoUrl(_) => "url_missing".into(),
-        Failure::BadUrl(_) => "url_wrong".into(),
-        Failure::Protocol => "protocol".into(),
-    };
-    let hint = match failure {
-        Failure::NoUrl(why) | Failure::BadUrl(why) => format!("{hint} {why}"),
-        _ => hint.to_owned(),
-    };
-    Trouble { what, code, hint }
-}
-
-/// An outage or a matter for a person, for calls that have no record to blame.
-fn destination_error(what: String, failure: &Failure) -> DestinationError {
-    let verdict = classify(failure, Moment::Connecting);
-    let trouble = trouble(what, failure, verdict.hint);
-    match verdict.meaning {
-        Meaning::Retry | Meaning::Unclear => DestinationError::Retry(trouble),
-        Meaning::Rejected | Meaning::Fatal => DestinationError::Fatal(trouble),
-    }
-}
-
-/// Why the database refused a record. The column it names is told only if it is the table's.
-fn rejection(batch: &Batch, place: Place, failure: &Failure) -> Rejection {
-    let Failure::Server(error) = failure else {
-        return Rejection::of(Cause::Refused { code: "unknown".into() });
-    };
-    let column = match place {
-        Place::Batch => None,
-        Place::Table(at) => {
-            batch.tables.get(at).zip(error.column.as_ref()).and_then(|(table, column)| {
-                table.mapping.table.column_index(column).map(|_| column.clone())
-            })
-        }
-    };
-    Rejection { column, cause: Cause::Refused { code: error.state.clone() } }
 }
 
 #[async_trait]
 impl Destination for PostgresDestination {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         check::check(&self.connections, activation).await
     }
@@ -218,25 +173,34 @@ impl Destination for PostgresDestination {
     }
 
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        let write = Write {
-            fence,
-            batch,
-            mutations: self.mutations,
-            answer_timeout: self.settings.answer_timeout,
-        };
-        let written = match self.connections.lend().await {
-            Ok(mut lease) => {
-                let written = write.run(&mut lease.connection).await;
-                if written.is_ok() {
-                    lease.give_back();
-                }
-                written
-            }
-            Err(failure) => Err(Obstacle::Before { place: Place::Batch, failure, record_id: None }),
-        };
-        match written {
-            Ok(written) => Ok(written),
-            Err(obstacle) => Err(self.write_error(fence, batch, obstacle).await),
-        }
+        self.attempt(fence, batch, Ending::Commit).await
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        self.attempt(fence, batch, Ending::RollBack).await
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        let wanted = Wanted { lane, which, after, limit };
+        let held = held::held(&self.connections, self.settings.answer_timeout, &wanted).await;
+        let what = || format!("reading the held changes of {lane} in PostgreSQL");
+        held.map_err(|failure| blame::lane_error(what(), &failure))
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        let limit_of_time = self.settings.answer_timeout;
+        let marked = held::mark_published(&self.connections, limit_of_time, lane, published).await;
+        let what = || format!("noting the dead letters of {lane} in PostgreSQL");
+        marked.map_err(|failure| blame::lane_error(what(), &failure))
     }
 }

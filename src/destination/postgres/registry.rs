@@ -2,8 +2,8 @@
 
 use tokio_postgres::{Client, Row};
 
-use super::ddl::own_table;
 use super::failure::Failure;
+use super::own_ddl::{self, own_table};
 use crate::destination::Trouble;
 use crate::destination::own_tables::{Plan, Registration, StartedCursor, TableKey, name};
 use crate::model::checkpoint::Scope;
@@ -21,10 +21,10 @@ pub(super) async fn version(client: &Client) -> Result<i64, Failure> {
     Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
 }
 
-/// The own tables that should be there and are not.
+/// The own tables of the present version that are not there.
 pub(super) async fn missing_tables(client: &Client) -> Result<Vec<&'static str>, Failure> {
     let mut missing = Vec::new();
-    for table in [name::CHECKPOINT, name::TOMBSTONE, name::OBJECT_REGISTRY, name::SCHEMA_VERSION] {
+    for table in own_ddl::names_since(0) {
         if !exists(client, table).await? {
             missing.push(table);
         }

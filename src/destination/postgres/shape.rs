@@ -32,8 +32,8 @@ pub(super) enum PatchFlavour {
 /// The patches of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Patches {
-    /// How many.
-    pub count: u64,
+    /// How many have no image beside them, and so may lack a base.
+    pub alone: u64,
     /// How they are written.
     pub flavour: PatchFlavour,
     /// The columns that any of them names, ascending.
@@ -114,6 +114,7 @@ struct Seen<'a> {
     merged: u64,
     upserts: u64,
     patches: u64,
+    based_patches: u64,
     filled: Vec<bool>,
     named: Vec<bool>,
     longest_bytes: usize,
@@ -130,6 +131,7 @@ impl<'a> Seen<'a> {
             merged: 0,
             upserts: 0,
             patches: 0,
+            based_patches: 0,
             filled: vec![false; width],
             named: vec![false; width],
             longest_bytes: 0,
@@ -150,6 +152,7 @@ impl<'a> Seen<'a> {
         }
         if let Some(patch) = &change.patch {
             self.patches += 1;
+            self.based_patches += u64::from(change.image.is_some());
             for (column, ..) in &patch.cells {
                 self.named[usize::from(*column)] = true;
             }
@@ -182,7 +185,7 @@ impl<'a> Seen<'a> {
             (false, _) => PatchFlavour::Layered,
         };
         (self.patches > 0).then(|| Patches {
-            count: self.patches,
+            alone: self.patches - self.based_patches,
             flavour,
             columns: marked(&self.named),
         })

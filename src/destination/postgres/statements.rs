@@ -5,11 +5,14 @@
 //! waits for its client between the fence and the commit, and the first statement that fails ends
 //! them all. No record's content is ever in the text; that travels by COPY alone.
 
-use super::ddl::{own_table, table_name};
+use super::ddl::table_name;
+use super::held_statements;
+use super::own_ddl::own_table;
 use super::quote;
 use super::shape::Shape;
 use super::table_statements::TableStatements;
 use crate::destination::own_tables::name as own;
+use crate::model::batch::Batch;
 use crate::model::checkpoint::{CursorMove, Fence, LaneId, OwnerToken};
 use crate::model::mapping::Mapping;
 use crate::model::mutation::Mutations;
@@ -36,9 +39,42 @@ pub(super) enum Step {
     Images(usize),
     /// Changes rows by patches; answers how many.
     Patches(usize),
+    /// Makes and revises held changes.
+    Hold,
+    /// Closes held changes.
+    Release,
+    /// Asks constraints that would be asked at the commit.
+    Constraints,
     /// Ends the transaction.
-    Commit,
+    End,
 }
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// What was done stays.
+    Commit,
+    /// It was a trial: nothing stays.
+    RollBack,
+}
+
+impl Ending {
+    /// Adds the statements. A trial asks for what a commit would have asked for.
+    fn add_to(self, statements: &mut Vec<Statement>) {
+        let text = match self {
+            Self::Commit => "COMMIT",
+            Self::RollBack => {
+                let constraints = "SET CONSTRAINTS ALL IMMEDIATE".to_owned();
+                statements.push(Statement::new(Step::Constraints, constraints));
+                ROLL_BACK
+            }
+        };
+        statements.push(Statement::new(Step::End, text.to_owned()));
+    }
+}
+
+/// Ends a transaction, if one is open, as if it had not been.
+pub(super) const ROLL_BACK: &str = "ROLLBACK";
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +142,14 @@ pub(super) fn joined(statements: &[Statement]) -> String {
     text
 }
 
-/// Everything from the fence to the commit, for tables whose staging is loaded.
+/// Everything from the fence to the commit, for tables whose staging is loaded. Of the batch it
+/// takes what is held and released; without any there is no statement for it.
 pub(super) fn burst(
     fence: &Fence,
     tables: &[TableWork<'_>],
+    batch: &Batch,
     mutations: Mutations,
+    ending: Ending,
 ) -> Vec<Statement> {
     let mut statements = Vec::new();
     if !mutations.checkpoint_before_write() && !mutations.checkpoint_outside_transaction() {
@@ -119,17 +158,38 @@ pub(super) fn burst(
     for (at, work) in tables.iter().enumerate() {
         TableStatements { at, work, lane: &fence.lane, mutations }.add_to(&mut statements);
     }
-    statements.push(Statement::new(Step::Commit, "COMMIT".to_owned()));
+    if !batch.holds.is_empty() {
+        let text = held_statements::hold(&fence.lane, &batch.holds);
+        statements.push(Statement::new(Step::Hold, text));
+    }
+    if !batch.releases.is_empty() {
+        let text = held_statements::release(&fence.lane, &batch.releases);
+        statements.push(Statement::new(Step::Release, text));
+    }
+    ending.add_to(&mut statements);
     statements
 }
 
 /// A whole transaction that moves the cursors and does nothing else.
-pub(super) fn cursors_only(fence: &Fence, compare: Compare) -> Vec<Statement> {
-    vec![
+pub(super) fn cursors_only(fence: &Fence, compare: Compare, ending: Ending) -> Vec<Statement> {
+    let mut statements = vec![
         Statement::new(Step::Begin, BEGIN.to_owned()),
         Statement::new(Step::Fence, move_cursors(fence, compare)),
-        Statement::new(Step::Commit, "COMMIT".to_owned()),
-    ]
+    ];
+    ending.add_to(&mut statements);
+    statements
+}
+
+/// A whole transaction of a batch that has no rows to write, only changes to hold or to release.
+pub(super) fn held_only(
+    fence: &Fence,
+    batch: &Batch,
+    mutations: Mutations,
+    ending: Ending,
+) -> Vec<Statement> {
+    let mut statements = vec![Statement::new(Step::Begin, BEGIN.to_owned())];
+    statements.extend(burst(fence, &[], batch, mutations, ending));
+    statements
 }
 
 /// Looks whether the cursors stand where they must, and changes nothing: no lock, no log.
@@ -153,11 +213,32 @@ fn move_cursors(fence: &Fence, compare: Compare) -> String {
         )
     });
     format!(
-        "WITH moved AS (UPDATE {} AS c SET next_offset = m.destination{fingerprint}, updated_at = now() FROM {} WHERE {} RETURNING 1) SELECT {} FROM moved",
+        "WITH moved AS (UPDATE {} AS c SET next_offset = m.destination{fingerprint}, updated_at = now() FROM {} WHERE {} RETURNING 1){} SELECT {} FROM moved",
         own_table(own::CHECKPOINT),
         moves(&fence.moves),
         fence_condition(fence, compare),
+        made_cursors(fence),
         if compare == Compare::Nothing { "count(*)".to_owned() } else { all_or_error(fence) },
+    )
+}
+
+/// A further part of the statement that moves the cursors: makes those that the fence asks for,
+/// as that of all was before it was moved.
+fn made_cursors(fence: &Fence) -> String {
+    if fence.splits.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<String> = fence
+        .splits
+        .iter()
+        .map(|split| format!("({}, {}::bigint)", quote::text(split.entity.as_str()), split.next))
+        .collect();
+    let table = own_table(own::CHECKPOINT);
+    format!(
+        ", made AS (INSERT INTO {table} (profile, topic, partition, entity, next_offset, owner, last_offset, last_timestamp_ms, last_length_bytes, last_crc) SELECT a.profile, a.topic, a.partition, n.entity, n.next_offset, '{}'::uuid, a.last_offset, a.last_timestamp_ms, a.last_length_bytes, a.last_crc FROM {table} AS a, (VALUES {}) AS n (entity, next_offset) WHERE {} AND a.entity = '' ON CONFLICT (profile, topic, partition, entity) DO UPDATE SET next_offset = excluded.next_offset, owner = excluded.owner, last_offset = excluded.last_offset, last_timestamp_ms = excluded.last_timestamp_ms, last_length_bytes = excluded.last_length_bytes, last_crc = excluded.last_crc, updated_at = now())",
+        fence.token.0,
+        rows.join(", "),
+        lane_condition("a", &fence.lane),
     )
 }
 
@@ -193,8 +274,8 @@ fn all_or_error(fence: &Fence) -> String {
     )
 }
 
-/// The rows of the checkpoint table that belong to a lane.
-fn lane_condition(alias: &str, lane: &LaneId) -> String {
+/// The rows of an own table that belong to a lane.
+pub(super) fn lane_condition(alias: &str, lane: &LaneId) -> String {
     format!(
         "{alias}.profile = {} AND {alias}.topic = {} AND {alias}.partition = {}",
         quote::text(lane.profile.as_str()),
@@ -221,11 +302,11 @@ pub(super) fn take(lane: &LaneId, token: OwnerToken) -> Vec<String> {
     ]
 }
 
-/// The first of the record ids in `$1` that has neither row nor tombstone. Changes nothing.
-pub(super) fn first_without_base(mapping: &Mapping, profile: &ProfileId) -> String {
+/// The record ids of `$1` that have neither row nor tombstone, in their order. Changes nothing.
+pub(super) fn without_base(mapping: &Mapping, profile: &ProfileId) -> String {
     let id = quote::name(ID);
     format!(
-        "SELECT s.id FROM unnest($1::uuid[]) WITH ORDINALITY AS s (id, place) WHERE NOT EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id) AND NOT EXISTS (SELECT FROM {} AS d WHERE d.record_id = s.id AND d.entity = {} AND d.profile = {}) ORDER BY s.place LIMIT 1",
+        "SELECT s.id FROM unnest($1::uuid[]) WITH ORDINALITY AS s (id, place) WHERE NOT EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id) AND NOT EXISTS (SELECT FROM {} AS d WHERE d.record_id = s.id AND d.entity = {} AND d.profile = {}) ORDER BY s.place",
         table_name(&mapping.table),
         own_table(own::TOMBSTONE),
         quote::text(mapping.entity.as_str()),

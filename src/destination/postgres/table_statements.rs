@@ -4,8 +4,11 @@
 //! patch. Each statement states its guard in full, so that it can be read alone.
 
 use super::copy_columns::cell_name;
-use super::ddl::{own_table, table_name};
-use super::encode::{KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_MERGED, KIND_PATCH};
+use super::ddl::table_name;
+use super::encode::{
+    KIND_BASED_PATCH, KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_MERGED, KIND_PATCH,
+};
+use super::own_ddl::own_table;
 use super::quote;
 use super::shape::{PatchFlavour, Patches};
 use super::statements::{Statement, Step, TableWork};
@@ -191,9 +194,9 @@ impl TableStatements<'_> {
     }
 
     /// Changes rows and answers how many; raises an error if a patch has neither row nor
-    /// tombstone, which is looked for only if not all of them applied.
+    /// tombstone, which is looked for only if not all that stand alone applied.
     fn patch(&self, patches: &Patches) -> String {
-        let count = patches.count;
+        let alone = patches.alone;
         let mut set = format!("{} = {STAMP}", quote::name(SINK_MODIFIED_ON));
         let named = |at: usize| patches.columns.iter().position(|named| usize::from(*named) == at);
         for at in 0..self.work.table.columns.len() {
@@ -220,7 +223,7 @@ impl TableStatements<'_> {
             String::new()
         };
         format!(
-            "WITH patched AS (UPDATE {} AS t SET {set} FROM {} AS s WHERE s.kind = {KIND_PATCH} AND t.{} = s.id{guard} RETURNING 1), counted AS (SELECT count(*) AS n FROM patched) SELECT CASE WHEN n = {count} THEN n WHEN NOT EXISTS (SELECT FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}) THEN n ELSE ('keepstep found a patch without a row; patches that applied: ' || n)::bigint END FROM counted",
+            "WITH patched AS (UPDATE {} AS t SET {set} FROM {} AS s WHERE s.kind IN ({KIND_PATCH}, {KIND_BASED_PATCH}) AND t.{} = s.id{guard} RETURNING s.kind), counted AS (SELECT count(*) AS n, count(*) FILTER (WHERE kind = {KIND_PATCH}) AS alone FROM patched) SELECT CASE WHEN alone = {alone} THEN n WHEN NOT EXISTS (SELECT FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}) THEN n ELSE ('keepstep found a patch without a row; patches that applied: ' || n)::bigint END FROM counted",
             self.table(),
             self.work.staging,
             quote::name(ID),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::blame::lane_error;
 use super::burst::{self, Answer};
 use super::connection::Connections;
-use super::destination_error;
 use super::failure::Failure;
 use super::settings::PostgresSettings;
 use super::statements;
@@ -20,8 +20,8 @@ pub(super) async fn take(
     token: OwnerToken,
 ) -> Result<Checkpoint, DestinationError> {
     let cursors = cursors(connections, settings.answer_timeout, lane, token).await;
-    let cursors = cursors
-        .map_err(|failure| destination_error(format!("taking {lane} in PostgreSQL"), &failure))?;
+    let cursors =
+        cursors.map_err(|failure| lane_error(format!("taking {lane} in PostgreSQL"), &failure))?;
     let lost = || DestinationError::Fatal(own_tables::checkpoint_lost(&lane.to_string()));
     Checkpoint::new(cursors).ok_or_else(lost)
 }

@@ -10,52 +10,21 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use tokio_postgres::{Client, CopyInSink};
 
+use super::blame::{Blow, Obstacle, Place};
 use super::burst::{self, Answer, Failed};
+use super::classify::Moment;
 use super::connection::{Connection, Need, Staging};
 use super::ddl;
 use super::encode::Encoder;
 use super::failure::Failure;
+use super::look::INVALID_TEXT_REPRESENTATION;
 use super::shape::Shape;
-use super::statements::{self, Compare, Statement, Step, TableWork};
+use super::statements::{self, Compare, Ending, Statement, Step, TableWork};
 use crate::destination::{TableCounts, Written};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::checkpoint::Fence;
 use crate::model::mutation::Mutations;
 use crate::model::record::RecordId;
-
-/// What stands in the way of a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Obstacle {
-    /// Something failed before the commit was sent.
-    Before {
-        /// What was being done.
-        place: Place,
-        /// What failed.
-        failure: Failure,
-        /// The record of the batch that it happened at, where the server says so.
-        record_id: Option<RecordId>,
-    },
-    /// Something failed after the commit was sent.
-    Committing {
-        /// What was being done.
-        place: Place,
-        /// What failed.
-        failure: Failure,
-    },
-    /// The cursors do not stand where they must.
-    Fenced,
-    /// A patch of the batch's table of this number has no row to change.
-    NoBase(usize),
-}
-
-/// Where in a write something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Outside any table.
-    Batch,
-    /// In the batch's table of this number.
-    Table(usize),
-}
 
 /// One write, under way.
 pub(super) struct Write<'a> {
@@ -63,8 +32,12 @@ pub(super) struct Write<'a> {
     pub fence: &'a Fence,
     /// The batch.
     pub batch: &'a Batch,
+    /// What the changes of each of its tables have in common.
+    pub shapes: Vec<Shape>,
     /// Faults built in.
     pub mutations: Mutations,
+    /// How it ends.
+    pub ending: Ending,
     /// Longest time until an answer.
     pub answer_timeout: Duration,
 }
@@ -72,15 +45,18 @@ pub(super) struct Write<'a> {
 impl Write<'_> {
     /// Writes on this connection; after an error it is of no more use.
     pub(super) async fn run(&self, connection: &mut Connection) -> Result<Written, Obstacle> {
-        if self.mutations.checkpoint_before_write() {
+        let trial = self.ending == Ending::RollBack;
+        if self.mutations.checkpoint_before_write() && !trial {
             self.cursors_alone(connection, Compare::of(self.mutations)).await?;
         }
         let written = if self.batch.is_empty() {
             self.without_changes(connection).await?
+        } else if self.batch.tables.is_empty() {
+            self.without_rows(connection).await?
         } else {
             self.with_changes(connection).await?
         };
-        if self.mutations.checkpoint_outside_transaction() {
+        if self.mutations.checkpoint_outside_transaction() && !trial {
             self.cursors_alone(connection, Compare::Nothing).await?;
         }
         Ok(written)
@@ -92,8 +68,15 @@ impl Write<'_> {
         connection: &Connection,
         compare: Compare,
     ) -> Result<(), Obstacle> {
-        let statements = statements::cursors_only(self.fence, compare);
+        let statements = statements::cursors_only(self.fence, compare, Ending::Commit);
         self.send(connection, &statements).await.map(drop)
+    }
+
+    /// Holds and releases changes; there are no rows to write.
+    async fn without_rows(&self, connection: &Connection) -> Result<Written, Obstacle> {
+        let statements = statements::held_only(self.fence, self.batch, self.mutations, self.ending);
+        self.send(connection, &statements).await?;
+        Ok(Written::default())
     }
 
     /// Looks at the cursors, or moves them; there is nothing else to do.
@@ -104,19 +87,20 @@ impl Write<'_> {
             return Ok(Written::default());
         }
         let compare = Compare::of(self.mutations);
-        let idle = self.fence.moves.iter().all(|step| step.from == step.to);
+        let idle = self.fence.splits.is_empty()
+            && self.fence.moves.iter().all(|step| step.from == step.to);
         let statements = match (idle, compare) {
             (true, Compare::Nothing) => return Ok(Written::default()),
             (true, _) => statements::look_at_cursors(self.fence, compare),
-            (false, _) => statements::cursors_only(self.fence, compare),
+            (false, _) => statements::cursors_only(self.fence, compare, self.ending),
         };
         self.send(connection, &statements).await?;
         Ok(Written::default())
     }
 
     async fn with_changes(&self, connection: &mut Connection) -> Result<Written, Obstacle> {
-        let shapes: Vec<Shape> = self.batch.tables.iter().map(Shape::of).collect();
-        let needs: Vec<Need<'_>> = (self.batch.tables.iter().zip(&shapes))
+        let shapes = &self.shapes;
+        let needs: Vec<Need<'_>> = (self.batch.tables.iter().zip(shapes))
             .map(|(table, shape)| Need {
                 table: &table.mapping.table,
                 columns: &shape.columns,
@@ -130,14 +114,15 @@ impl Write<'_> {
             .map_err(|(at, failure)| before(Place::Table(at), failure))?;
         let staged: Vec<&Staging> =
             needs.iter().filter_map(|need| connection.staged(need)).collect();
-        let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(&shapes).zip(&staged))
+        let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(shapes).zip(&staged))
             .map(|((table, shape), staging)| table_work(table, shape, staging))
             .collect();
-        let statements = statements::burst(self.fence, &works, self.mutations);
+        let statements =
+            statements::burst(self.fence, &works, self.batch, self.mutations, self.ending);
         let client = &connection.client;
-        let sink = self.load(client, &shapes, &staged).await?;
-        let answers = self.end_and_send(client, &shapes, sink, &statements).await?;
-        Ok(self.written(&shapes, &statements, &answers))
+        let sink = self.load(client, shapes, &staged).await?;
+        let answers = self.end_and_send(client, shapes, sink, &statements).await?;
+        Ok(self.written(shapes, &statements, &answers))
     }
 
     /// Begins, and loads every staging table; the COPY of the last is left open.
@@ -179,17 +164,19 @@ impl Write<'_> {
                 Failure::Server(error) if !error.ends_connection => {
                     self.in_copy(last, &shapes[last], Failure::Server(error))
                 }
-                failure => Obstacle::Committing { place: Place::Batch, failure },
+                failure => committing(Place::Batch, failure),
             })
         };
         let send = async {
             let answers = burst::send(client, &text, statements.len()).await;
             answers.map_err(|failed| obstacle(statements, failed))
         };
-        let both = async { tokio::try_join!(end, send) };
+        // Both to the end: after a failed COPY every statement fails, too, and only the first error
+        // tells what it was.
+        let both = async { tokio::join!(end, send) };
         match tokio::time::timeout(self.answer_timeout, both).await {
-            Ok(result) => result.map(|(_, answers)| answers),
-            Err(_) => Err(Obstacle::Committing { place: Place::Batch, failure: Failure::TimedOut }),
+            Ok((ended, answers)) => ended.and(answers),
+            Err(_) => Err(committing(Place::Batch, Failure::TimedOut)),
         }
     }
 
@@ -203,7 +190,7 @@ impl Write<'_> {
         let sending = burst::send(&connection.client, &text, statements.len());
         match tokio::time::timeout(self.answer_timeout, sending).await {
             Ok(answers) => answers.map_err(|failed| obstacle(statements, failed)),
-            Err(_) => Err(Obstacle::Committing { place: Place::Batch, failure: Failure::TimedOut }),
+            Err(_) => Err(committing(Place::Batch, Failure::TimedOut)),
         }
     }
 
@@ -222,7 +209,8 @@ impl Write<'_> {
             }
             _ => None,
         };
-        Obstacle::Before { place: Place::Table(at), failure, record_id }
+        let (moment, place) = (Moment::Before, Place::Table(at));
+        Obstacle::Failed(Blow { moment, place, failure, record_id })
     }
 
     /// Counts, from the answers.
@@ -240,7 +228,12 @@ impl Write<'_> {
             .collect();
         for (statement, answer) in statements.iter().zip(answers) {
             match statement.step {
-                Step::Begin | Step::Fence | Step::Commit => {}
+                Step::Begin
+                | Step::Fence
+                | Step::Hold
+                | Step::Release
+                | Step::Constraints
+                | Step::End => {}
                 Step::Delete(at) => tables[at].deleted += answer.count,
                 Step::Tombstones(at) => settle(&mut tables[at], answer.count),
                 Step::UpdateMerged(at) | Step::InsertMerged(at) | Step::Images(at) => {
@@ -291,7 +284,11 @@ fn settle(counts: &mut TableCounts, applied: u64) {
 }
 
 fn before(place: Place, failure: Failure) -> Obstacle {
-    Obstacle::Before { place, failure, record_id: None }
+    Obstacle::Failed(Blow { moment: Moment::Before, place, failure, record_id: None })
+}
+
+fn committing(place: Place, failure: Failure) -> Obstacle {
+    Obstacle::Failed(Blow { moment: Moment::Committing, place, failure, record_id: None })
 }
 
 fn table_work<'a>(table: &'a TableBatch, shape: &'a Shape, staging: &Staging) -> TableWork<'a> {
@@ -332,10 +329,8 @@ fn obstacle(statements: &[Statement], failed: Failed) -> Obstacle {
             | Step::Images(at)
             | Step::Patches(at),
         ) => Place::Table(at),
-        Some(Step::Begin | Step::Fence | Step::Commit) | None => Place::Batch,
+        Some(Step::Fence | Step::Hold | Step::Release) => Place::Own,
+        Some(Step::Begin | Step::Constraints | Step::End) | None => Place::Batch,
     };
-    Obstacle::Committing { place, failure: failed.failure }
+    committing(place, failed.failure)
 }
-
-/// SQLSTATE of a text that is not what its type asks for.
-const INVALID_TEXT_REPRESENTATION: &str = "22P02";

@@ -42,7 +42,7 @@ pub(super) fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
         return Err(Stop::Refused(newer_version(version)));
     }
     if version == OWN_VERSION {
-        return Ok(());
+        return own_tables_are_there(connection);
     }
     for from in version..OWN_VERSION {
         for statement in ddl::own_tables_step(from) {
@@ -50,6 +50,22 @@ pub(super) fn upgrade_own_tables(connection: &Connection) -> Result<(), Stop> {
         }
     }
     connection.execute(&statements::set_own_version(), params![OWN_VERSION])?;
+    Ok(())
+}
+
+/// Whether somebody has taken one of the own tables away: it must not come back empty unseen.
+fn own_tables_are_there(connection: &Connection) -> Result<(), Stop> {
+    for name in name::ALL {
+        if what_is_there(connection, &own_table(name))?.as_deref() != Some("table") {
+            return Err(Stop::Refused(Trouble {
+                what: format!("looking for {}", own_table(name)),
+                code: "own_table_missing".into(),
+                hint: "keepstep's own tables belong together; restore the file, or remove them \
+                       all and start anew."
+                    .to_owned(),
+            }));
+        }
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
+use super::blame::Blame;
 use super::cell_text::{Scratch, TextBytes};
 use super::statements::{self, ImageGuard, PatchGuard};
 use super::stop::Stop;
@@ -100,11 +101,10 @@ impl<'a> TableWriter<'a> {
     /// Applies the parts of one net change: delete, image, patch.
     ///
     /// # Errors
-    /// [`Stop::Rejected`] with the record, or what SQLite says.
+    /// [`Stop::Rejected`] with the record, [`Stop::Table`], or what SQLite says.
     pub(super) fn apply(&mut self, change: &NetChange) -> Result<(), Stop> {
-        let entity = &self.mapping.entity;
         if let Some(version) = change.delete {
-            self.delete(change, version).map_err(|stop| stop.blame(entity, change, None))?;
+            self.delete(change, version)?;
         }
         let image = match &change.image {
             Some(part) => Some(self.image(change, part)?),
@@ -127,7 +127,29 @@ impl<'a> TableWriter<'a> {
         self.mapping.versioned && !self.mutations.guard_off()
     }
 
+    fn blame<'b>(&self, change: &'b NetChange) -> Blame<'b>
+    where
+        'a: 'b,
+    {
+        Blame { connection: self.connection, mapping: self.mapping, change }
+    }
+
     fn delete(&mut self, change: &NetChange, version: Version) -> Result<(), Stop> {
+        let blame = self.blame(change);
+        if self.delete_row(change, version).map_err(|stop| blame.put(stop, None))? {
+            self.counts.deleted += 1;
+        } else if self.guarded() && self.row_version(change)?.is_some() {
+            self.counts.superseded += 1;
+            return Ok(());
+        }
+        if self.mutations.tombstone_forgotten() {
+            return Ok(());
+        }
+        self.bury(change, version)
+    }
+
+    /// Whether there was a row, old enough where guarded.
+    fn delete_row(&mut self, change: &NetChange, version: Version) -> Result<bool, Stop> {
         let guarded = self.guarded();
         let table = &self.mapping.table;
         let statement =
@@ -136,16 +158,7 @@ impl<'a> TableWriter<'a> {
         if guarded {
             statement.raw_bind_parameter(2, version.0)?;
         }
-        if statement.raw_execute()? == 1 {
-            self.counts.deleted += 1;
-        } else if guarded && self.row_version(change.record_id)?.is_some() {
-            self.counts.superseded += 1;
-            return Ok(());
-        }
-        if self.mutations.tombstone_forgotten() {
-            return Ok(());
-        }
-        self.bury(change, version)
+        Ok(statement.raw_execute()? == 1)
     }
 
     fn bury(&mut self, change: &NetChange, version: Version) -> Result<(), Stop> {
@@ -176,9 +189,11 @@ impl<'a> TableWriter<'a> {
     /// Whether the image applied.
     fn image(&mut self, change: &NetChange, part: &ImagePart) -> Result<bool, Stop> {
         let guard = self.image_guard(part);
+        let blame = self.blame(change);
         let table = &self.mapping.table;
         let slot = &mut self.images[guard as usize];
-        let statement = ready(slot, self.connection, || statements::image(table, guard))?;
+        let statement = ready(slot, self.connection, || statements::image(table, guard))
+            .map_err(|stop| blame.put(stop, None))?;
         if part.cells.len() < table.columns.len() {
             // What is not bound is null, and not what the row before had.
             statement.clear_bindings();
@@ -188,7 +203,7 @@ impl<'a> TableWriter<'a> {
         for (column, cell) in &part.cells {
             let parameter = statements::image_parameter(table, Some(*column));
             bind(statement, parameter, cell, &mut self.scratch)
-                .map_err(|stop| blame_column(stop, self.mapping, change, *column))?;
+                .map_err(|stop| blame.put(stop, Some(*column)))?;
         }
         if self.mapping.versioned {
             let parameter = statements::image_parameter(table, None);
@@ -203,8 +218,7 @@ impl<'a> TableWriter<'a> {
             }
         }
         let rows = statement.raw_execute();
-        rows.map(|rows| rows == 1)
-            .map_err(|error| Stop::Database(error).blame(&self.mapping.entity, change, None))
+        rows.map(|rows| rows == 1).map_err(|error| blame.put(Stop::Database(error), None))
     }
 
     /// Whether any of the patch applied.
@@ -214,7 +228,7 @@ impl<'a> TableWriter<'a> {
         if self.update(change, part, guard, |_| true)? {
             return Ok(true);
         }
-        match self.row_version(change.record_id)? {
+        match self.row_version(change)? {
             None if self.has_tombstone(change.record_id)? => Ok(false),
             None => {
                 let cause = Rejection::of(Cause::NoBase);
@@ -236,6 +250,7 @@ impl<'a> TableWriter<'a> {
         guard: PatchGuard,
         applies: impl Fn(Version) -> bool,
     ) -> Result<bool, Stop> {
+        let blame = self.blame(change);
         let cells = part.cells.iter().filter(|(_, version, _)| applies(*version));
         let mut cells: Vec<(u16, &Cell)> = cells.map(|(column, _, cell)| (*column, cell)).collect();
         if self.mutations.patch_as_image() {
@@ -249,7 +264,8 @@ impl<'a> TableWriter<'a> {
             std::collections::hash_map::Entry::Occupied(ready) => ready.into_mut(),
             std::collections::hash_map::Entry::Vacant(slot) => {
                 let text = statements::patch(&self.mapping.table, &slot.key().1, guard);
-                slot.insert(self.connection.prepare_cached(&text)?)
+                let statement = self.connection.prepare_cached(&text);
+                slot.insert(statement.map_err(|error| blame.put(Stop::Database(error), None))?)
             }
         };
         statement.raw_bind_parameter(1, TextBytes(self.scratch.uuid(change.record_id.0)))?;
@@ -260,15 +276,19 @@ impl<'a> TableWriter<'a> {
         }
         for (parameter, (column, cell)) in (5..).zip(cells) {
             bind(statement, parameter, cell, &mut self.scratch)
-                .map_err(|stop| blame_column(stop, self.mapping, change, column))?;
+                .map_err(|stop| blame.put(stop, Some(column)))?;
         }
         let rows = statement.raw_execute();
-        rows.map(|rows| rows == 1)
-            .map_err(|error| Stop::Database(error).blame(&self.mapping.entity, change, None))
+        rows.map(|rows| rows == 1).map_err(|error| blame.put(Stop::Database(error), None))
     }
 
     /// `None` without a row, `Some(None)` for a row without a version.
-    fn row_version(&mut self, record_id: RecordId) -> Result<Option<Option<Version>>, Stop> {
+    fn row_version(&mut self, change: &NetChange) -> Result<Option<Option<Version>>, Stop> {
+        let blame = self.blame(change);
+        self.read_version(change.record_id).map_err(|stop| blame.put(stop, None))
+    }
+
+    fn read_version(&mut self, record_id: RecordId) -> Result<Option<Option<Version>>, Stop> {
         let table = &self.mapping.table;
         let statement =
             ready(&mut self.row_version, self.connection, || statements::row_version(table))?;
@@ -309,11 +329,6 @@ fn bind(
     scratch: &mut Scratch,
 ) -> Result<(), Stop> {
     Ok(statement.raw_bind_parameter(parameter, ToSqlOutput::Borrowed(scratch.cell(cell)))?)
-}
-
-fn blame_column(stop: Stop, mapping: &Mapping, change: &NetChange, column: u16) -> Stop {
-    let column = &mapping.table.columns[usize::from(column)].name;
-    stop.blame(&mapping.entity, change, Some(column))
 }
 
 /// A fault for tests: columns that a patch does not name become null.

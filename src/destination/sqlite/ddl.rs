@@ -5,6 +5,7 @@
 //! says so and still means text (`DECIMAL` alone would turn them into binary floats). GUIDs and
 //! times are text too, whole numbers and yes/no are integers.
 
+use super::held_statements::{UNPUBLISHED, unpublished_index};
 use super::names::{own_table, quoted};
 use crate::destination::Activation;
 use crate::destination::own_tables::{OWN_VERSION, name};
@@ -83,39 +84,109 @@ fn column_text(column: &Column) -> String {
 /// such step. Version 0 is a database without them.
 pub fn own_tables_step(from_version: i64) -> Vec<String> {
     match from_version {
-        0 => vec![
-            format!(
-                "CREATE TABLE {} (\n  \"id\" INTEGER NOT NULL PRIMARY KEY CHECK (\"id\" = 1),\n  \
-                 \"version\" INTEGER NOT NULL\n)",
-                own_table(name::SCHEMA_VERSION)
-            ),
-            format!(
-                "CREATE TABLE {} (\n  \"table_name\" TEXT NOT NULL PRIMARY KEY,\n  \
-                 \"profile\" TEXT NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
-                 \"topic\" TEXT NOT NULL,\n  \"partition_count\" INTEGER NOT NULL,\n  \
-                 \"active\" INTEGER NOT NULL\n) WITHOUT ROWID",
-                own_table(name::OBJECT_REGISTRY)
-            ),
-            format!(
-                "CREATE TABLE {} (\n  \"profile\" TEXT NOT NULL,\n  \"topic\" TEXT NOT NULL,\n  \
-                 \"partition\" INTEGER NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
-                 \"next_offset\" INTEGER NOT NULL,\n  \"owner\" TEXT,\n  \
-                 \"last_offset\" INTEGER,\n  \"last_timestamp_ms\" INTEGER,\n  \
-                 \"last_length_bytes\" INTEGER,\n  \"last_crc\" INTEGER,\n  \
-                 PRIMARY KEY (\"profile\", \"topic\", \"partition\", \"entity\")\n) WITHOUT ROWID",
-                own_table(name::CHECKPOINT)
-            ),
-            format!(
-                "CREATE TABLE {} (\n  \"profile\" TEXT NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
-                 \"record_id\" TEXT NOT NULL,\n  \"version\" INTEGER NOT NULL,\n  \
-                 \"topic\" TEXT NOT NULL,\n  \"partition\" INTEGER NOT NULL,\n  \
-                 \"offset\" INTEGER NOT NULL,\n  \
-                 PRIMARY KEY (\"profile\", \"entity\", \"record_id\")\n) WITHOUT ROWID",
-                own_table(name::TOMBSTONE)
-            ),
-        ],
+        0 => own_tables_1(),
+        1 => own_tables_2(),
         _ => Vec::new(),
     }
+}
+
+fn own_tables_1() -> Vec<String> {
+    vec![
+        format!(
+            "CREATE TABLE {} (\n  \"id\" INTEGER NOT NULL PRIMARY KEY CHECK (\"id\" = 1),\n  \
+             \"version\" INTEGER NOT NULL\n)",
+            own_table(name::SCHEMA_VERSION)
+        ),
+        format!(
+            "CREATE TABLE {} (\n  \"table_name\" TEXT NOT NULL PRIMARY KEY,\n  \
+             \"profile\" TEXT NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
+             \"topic\" TEXT NOT NULL,\n  \"partition_count\" INTEGER NOT NULL,\n  \
+             \"active\" INTEGER NOT NULL\n) WITHOUT ROWID",
+            own_table(name::OBJECT_REGISTRY)
+        ),
+        format!(
+            "CREATE TABLE {} (\n  \"profile\" TEXT NOT NULL,\n  \"topic\" TEXT NOT NULL,\n  \
+             \"partition\" INTEGER NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
+             \"next_offset\" INTEGER NOT NULL,\n  \"owner\" TEXT,\n  \
+             \"last_offset\" INTEGER,\n  \"last_timestamp_ms\" INTEGER,\n  \
+             \"last_length_bytes\" INTEGER,\n  \"last_crc\" INTEGER,\n  \
+             PRIMARY KEY (\"profile\", \"topic\", \"partition\", \"entity\")\n) WITHOUT ROWID",
+            own_table(name::CHECKPOINT)
+        ),
+        format!(
+            "CREATE TABLE {} (\n  \"profile\" TEXT NOT NULL,\n  \"entity\" TEXT NOT NULL,\n  \
+             \"record_id\" TEXT NOT NULL,\n  \"version\" INTEGER NOT NULL,\n  \
+             \"topic\" TEXT NOT NULL,\n  \"partition\" INTEGER NOT NULL,\n  \
+             \"offset\" INTEGER NOT NULL,\n  \
+             PRIMARY KEY (\"profile\", \"entity\", \"record_id\")\n) WITHOUT ROWID",
+            own_table(name::TOMBSTONE)
+        ),
+    ]
+}
+
+/// Held changes, and the desk.
+fn own_tables_2() -> Vec<String> {
+    let create = |table: &str, lines: &[&str]| {
+        format!("CREATE TABLE {} (\n  {}\n) WITHOUT ROWID", own_table(table), lines.join(",\n  "))
+    };
+    vec![
+        create(
+            name::HELD_CHANGE,
+            &[
+                "\"profile\" TEXT NOT NULL",
+                "\"topic\" TEXT NOT NULL",
+                "\"partition\" INTEGER NOT NULL",
+                "\"change_offset\" INTEGER NOT NULL",
+                "\"entity\" TEXT NOT NULL",
+                "\"record_id\" TEXT NOT NULL",
+                "\"version\" INTEGER",
+                "\"creates\" INTEGER NOT NULL",
+                "\"cause\" TEXT NOT NULL",
+                "\"column_name\" TEXT",
+                "\"detail\" TEXT NOT NULL",
+                "\"attempt\" INTEGER NOT NULL",
+                "\"held_at_us\" INTEGER NOT NULL",
+                "\"revision\" INTEGER NOT NULL",
+                "\"open\" INTEGER NOT NULL",
+                "\"published\" INTEGER",
+                "PRIMARY KEY (\"profile\", \"topic\", \"partition\", \"change_offset\", \
+                 \"entity\", \"record_id\")",
+            ],
+        ),
+        format!(
+            "CREATE INDEX {} ON {} (\"profile\", \"topic\", \"partition\", \"change_offset\", \
+             \"entity\", \"record_id\") WHERE {UNPUBLISHED}",
+            unpublished_index(),
+            own_table(name::HELD_CHANGE)
+        ),
+        create(
+            name::REQUEST,
+            &[
+                "\"id\" TEXT NOT NULL",
+                "\"profile\" TEXT NOT NULL",
+                "\"topic\" TEXT NOT NULL",
+                "\"partition\" INTEGER NOT NULL",
+                "\"body\" TEXT NOT NULL",
+                "\"state\" TEXT NOT NULL",
+                "\"progress\" TEXT NOT NULL",
+                "\"asked_at_us\" INTEGER NOT NULL",
+                "\"updated_at_us\" INTEGER NOT NULL",
+                "PRIMARY KEY (\"id\", \"topic\", \"partition\")",
+            ],
+        ),
+        create(
+            name::LANE_STATE,
+            &[
+                "\"profile\" TEXT NOT NULL",
+                "\"topic\" TEXT NOT NULL",
+                "\"partition\" INTEGER NOT NULL",
+                "\"owner\" TEXT NOT NULL",
+                "\"body\" TEXT NOT NULL",
+                "\"said_at_us\" INTEGER NOT NULL",
+                "PRIMARY KEY (\"profile\", \"topic\", \"partition\")",
+            ],
+        ),
+    ]
 }
 
 /// Everything that an activation would make in an empty file.

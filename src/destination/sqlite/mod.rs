@@ -20,19 +20,31 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Activation, Destination, DestinationError, Finding, Trouble, WriteError, Written};
+use super::desk::Desk;
+use super::{
+    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use crate::model::held::{HeldChange, HeldKey, Revision};
 use crate::model::mutation::Mutations;
 
 mod activate;
 mod apply;
+mod blame;
 mod cell_text;
 mod check;
 mod classify;
+mod clock;
+mod codes;
 pub mod ddl;
+mod desk;
+pub mod desk_statements;
+mod held;
+pub mod held_statements;
 mod names;
 mod open;
 pub mod statements;
@@ -41,7 +53,9 @@ mod take;
 mod write;
 mod writer;
 
-use writer::Request;
+use open::Missing;
+use stop::Stop;
+use writer::{Means, Request, Writer, in_transaction};
 
 /// Most calls that wait for the thread; further ones wait for a place.
 pub const WAITING_CALLS: usize = 16;
@@ -111,14 +125,20 @@ impl SqliteDestination {
         ddl::everything(activation)
     }
 
-    /// Asks the thread and waits for its answer.
-    async fn ask<T>(
+    /// Has the thread do something and waits for its answer. A caller that is gone before its turn
+    /// asks for nothing any more; one that goes later does not hear the answer, and that is all.
+    async fn ask<T: Send + 'static>(
         &self,
-        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> Result<T, Trouble> {
         let (answer, answered) = oneshot::channel();
+        let request: Request = Box::new(move |writer| {
+            if !answer.is_closed() {
+                let _ = answer.send(work(writer));
+            }
+        });
         if let Some(requests) = &self.requests
-            && requests.send(request(answer)).await.is_ok()
+            && requests.send(request).await.is_ok()
             && let Ok(answer) = answered.await
         {
             return Ok(answer);
@@ -130,6 +150,39 @@ impl SqliteDestination {
             hint: "This is a fault of keepstep; please report it, and restart the process."
                 .to_owned(),
         })
+    }
+
+    /// Works with the connection; `what` says what is done, for an error.
+    async fn work<T: Send + 'static>(
+        &self,
+        what: &str,
+        missing: Missing,
+        work: impl FnOnce(&mut Connection, Means<'_>) -> Result<T, Stop> + Send + 'static,
+    ) -> Result<T, DestinationError> {
+        let what = format!("{what} in {}", self.path.display());
+        let answer = self.ask(move |writer| {
+            let done = writer.with_connection(missing, work);
+            done.map_err(|stop| stop.into_destination_error(&what))
+        });
+        answer.await.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
+    }
+
+    /// Writes, or tries to.
+    async fn write_with<T: Send + 'static>(
+        &self,
+        fence: &Fence,
+        batch: &Arc<Batch>,
+        work: fn(&mut Connection, Means<'_>, &Fence, &Batch) -> Result<T, Stop>,
+    ) -> Result<T, WriteError> {
+        let what = format!("writing a batch of lane {} to {}", fence.lane, self.path.display());
+        let (fence, batch) = (fence.clone(), Arc::clone(batch));
+        let answer = self.ask(move |writer| {
+            let done = writer.with_connection(Missing::Refuse, |connection, means| {
+                work(connection, means, &fence, &batch)
+            });
+            done.map_err(|stop| stop.into_write_error(&what))
+        });
+        answer.await.unwrap_or_else(|trouble| Err(WriteError::Unclear(trouble)))
     }
 }
 
@@ -147,9 +200,13 @@ impl Drop for SqliteDestination {
 
 #[async_trait]
 impl Destination for SqliteDestination {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         let activation = activation.clone();
-        match self.ask(|answer| Request::Check { activation, answer }).await {
+        match self.ask(move |writer| writer.findings(&activation)).await {
             Ok(findings) => findings,
             Err(trouble) => {
                 vec![Finding { what: "the SQLite file".to_owned(), problem: Some(trouble) }]
@@ -159,19 +216,55 @@ impl Destination for SqliteDestination {
 
     async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
         let activation = activation.clone();
-        let answer = self.ask(|answer| Request::Activate { activation, answer }).await;
-        answer.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
+        self.work("activating a profile", Missing::Create, move |connection, _| {
+            in_transaction(connection, |inner| activate::activate(inner, &activation))
+        })
+        .await
     }
 
     async fn take(&self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, DestinationError> {
-        let lane = lane.clone();
-        let answer = self.ask(|answer| Request::Take { lane, token, answer }).await;
-        answer.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
+        let (what, lane) = (format!("taking lane {lane}"), lane.clone());
+        self.work(&what, Missing::Refuse, move |connection, _| {
+            in_transaction(connection, |inner| take::take(inner, &lane, token))
+        })
+        .await
     }
 
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        let (fence, batch) = (fence.clone(), Arc::clone(batch));
-        let answer = self.ask(|answer| Request::Write { fence, batch, answer }).await;
-        answer.unwrap_or_else(|trouble| Err(WriteError::Unclear(trouble)))
+        self.write_with(fence, batch, write::write).await
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        self.write_with(fence, batch, write::try_out).await
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        let what = format!("reading the held changes of lane {lane}");
+        let (lane, after) = (lane.clone(), after.cloned());
+        self.work(&what, Missing::Refuse, move |connection, _| {
+            held::held(connection, &lane, which, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        let what = format!("marking held changes of lane {lane} as published");
+        let (lane, published) = (lane.clone(), published.to_vec());
+        self.work(&what, Missing::Refuse, move |connection, means| {
+            in_transaction(connection, |inner| {
+                held::mark_published(inner, means.clock, &lane, &published)
+            })
+        })
+        .await
     }
 }

@@ -1,5 +1,6 @@
 //! Opens the file as keepstep wants it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -67,12 +68,38 @@ pub(super) fn open_plainly(
     if missing == Missing::Create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let connection = Connection::open_with_flags(&settings.path, flags)?;
+    let connection = Connection::open_with_flags(&settings.path, flags)
+        .map_err(|error| not_there(&settings.path, missing).map_or(error.into(), Stop::Refused))?;
     connection.busy_timeout(settings.busy_timeout)?;
     // A quoted name that is unknown is an error, never a text.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     Ok(connection)
+}
+
+/// What is to be said where SQLite could not open a file for it is none, or it or its folder is
+/// not there. Everything else that is in the way may end by itself.
+fn not_there(path: &Path, missing: Missing) -> Option<Trouble> {
+    let trouble = |hint: &str| Trouble {
+        what: format!("opening {}", path.display()),
+        code: "SQLITE_CANTOPEN (14)".into(),
+        hint: hint.to_owned(),
+    };
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Some(trouble("The path is a folder; name a file."));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let (needed, hint) = match missing {
+        Missing::Refuse => (path, "The file was there at the activation: bring it back."),
+        Missing::Create => (folder, "Make the folder of the file, or name another path."),
+    };
+    let looked = std::fs::metadata(needed);
+    let gone = looked
+        .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory));
+    gone.then(|| trouble(hint))
 }
 
 /// Which file a path means now. An open file that was moved or deleted is another one.

@@ -57,6 +57,20 @@ pub fn move_cursor(guard: FenceGuard) -> String {
     text
 }
 
+/// Gives an entity a cursor of its own, made of the one for all. 1 to 5 as in [`move_cursor`],
+/// 6 next offset.
+pub fn split_cursor() -> String {
+    let checkpoint = own_table(name::CHECKPOINT);
+    format!(
+        "INSERT OR REPLACE INTO {checkpoint} (\"profile\", \"topic\", \"partition\", \"entity\", \
+         \"next_offset\", \"owner\", \"last_offset\", \"last_timestamp_ms\", \
+         \"last_length_bytes\", \"last_crc\") SELECT a.\"profile\", a.\"topic\", a.\"partition\", \
+         ?4, ?6, ?5, a.\"last_offset\", a.\"last_timestamp_ms\", a.\"last_length_bytes\", \
+         a.\"last_crc\" FROM {checkpoint} AS a WHERE a.\"profile\" = ?1 AND a.\"topic\" = ?2 \
+         AND a.\"partition\" = ?3 AND a.\"entity\" = ''"
+    )
+}
+
 /// Looks whether one cursor stands where it must. 1 to 6 as in [`move_cursor`].
 pub fn look_at_cursor() -> String {
     format!(

@@ -1,22 +1,27 @@
 //! Why a transaction ends without a commit, and what the caller hears.
 
-use super::classify::{Class, judge};
+use super::classify::{Class, is_denied_commit, is_locked, judge};
 use crate::destination::{DestinationError, RejectedRecord, Trouble, WriteError};
 use crate::model::failure::{Cause, Rejection};
 use crate::model::net_change::NetChange;
 use crate::model::record::EntityName;
 
+const OWN_REFUSED: &str = "A constraint or trigger on keepstep's own tables refuses it; remove it.";
+
 /// Why a transaction ends without a commit.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// SQLite says so, before the commit: nothing was written.
+    /// SQLite says so, before the commit: nothing was written. Neither a record nor a table of the
+    /// profile is to blame.
     Database(rusqlite::Error),
     /// SQLite says so at the commit.
     Commit(rusqlite::Error),
     /// The fence does not hold.
     Fenced,
-    /// A record cannot be written.
-    Rejected(RejectedRecord),
+    /// Records cannot be written. Never empty.
+    Rejected(Vec<RejectedRecord>),
+    /// A table of the profile is not as keepstep made it.
+    Table(EntityName, rusqlite::Error),
     /// A rule of ours forbids it.
     Refused(Trouble),
 }
@@ -30,33 +35,23 @@ impl From<rusqlite::Error> for Stop {
 impl Stop {
     /// A record is rejected.
     pub(super) fn rejected(entity: &EntityName, change: &NetChange, rejection: Rejection) -> Self {
-        Self::Rejected(RejectedRecord {
+        Self::Rejected(vec![RejectedRecord {
             entity: Some(entity.clone()),
             record_id: Some(change.record_id),
             rejection,
-        })
+        }])
     }
 
-    /// Puts the blame on a record if the error is one of records.
-    pub(super) fn blame(
-        self,
-        entity: &EntityName,
-        change: &NetChange,
-        column: Option<&str>,
-    ) -> Self {
-        let Self::Database(error) = &self else {
-            return self;
-        };
-        let judged = judge(error, "");
-        if judged.class != Class::Reject {
-            return self;
+    /// What a trial answers that ended so: a commit that was denied as it should be is success,
+    /// and whatever else SQLite said to the commit, nothing is unclear.
+    pub(super) fn of_trial(self) -> Result<(), Self> {
+        match self {
+            Self::Commit(error) if is_denied_commit(&error) => Ok(()),
+            Self::Commit(error) if judge(&error, "").class != Class::Reject => {
+                Err(Self::Database(error))
+            }
+            other => Err(other),
         }
-        let cause = Cause::Refused { code: judged.trouble.code };
-        let rejection = match column {
-            Some(column) => Rejection::in_column(column, cause),
-            None => Rejection::of(cause),
-        };
-        Self::rejected(entity, change, rejection)
     }
 
     /// Whether the connection should be opened anew: an outage of the file, not of its lock, and
@@ -72,25 +67,36 @@ impl Stop {
     pub(super) fn into_write_error(self, what: &str) -> WriteError {
         match self {
             Self::Fenced => WriteError::Fenced,
-            Self::Rejected(record) => WriteError::Rejected(record),
+            Self::Rejected(records) => WriteError::Rejected(records),
             Self::Refused(trouble) => WriteError::Fatal(trouble),
-            // The commit may be in the log on disk although its sync failed: SQLite rolled back,
-            // but after a crash it could be found there. Only a refusal or a lock is clear.
-            Self::Commit(error)
-                if !is_locked(&error) && judge(&error, what).class != Class::Reject =>
-            {
-                WriteError::Unclear(judge(&error, what).trouble)
+            Self::Table(entity, error) => {
+                WriteError::Table { entity: Some(entity), trouble: judge(&error, what).trouble }
             }
-            Self::Database(error) | Self::Commit(error) => {
+            Self::Commit(error) => {
                 let judged = judge(&error, what);
                 match judged.class {
-                    Class::Retry => WriteError::Retry(judged.trouble),
-                    Class::Fatal => WriteError::Fatal(judged.trouble),
-                    Class::Reject => WriteError::Rejected(RejectedRecord {
+                    _ if is_locked(&error) => WriteError::Retry(judged.trouble),
+                    // Constraints that SQLite looks at no earlier: nobody knows whose they are.
+                    Class::Reject => WriteError::Rejected(vec![RejectedRecord {
                         entity: None,
                         record_id: None,
                         rejection: Rejection::of(Cause::Refused { code: judged.trouble.code }),
-                    }),
+                    }]),
+                    // The commit may be in the log on disk although its sync failed: SQLite
+                    // rolled back, but after a crash it could be found there.
+                    Class::Retry | Class::Table | Class::Fatal => {
+                        WriteError::Unclear(judged.trouble)
+                    }
+                }
+            }
+            Self::Database(error) => {
+                let judged = judge(&error, what);
+                match judged.class {
+                    Class::Retry => WriteError::Retry(judged.trouble),
+                    Class::Table | Class::Fatal => WriteError::Fatal(judged.trouble),
+                    Class::Reject => {
+                        WriteError::Fatal(Trouble { hint: OWN_REFUSED.into(), ..judged.trouble })
+                    }
                 }
             }
         }
@@ -102,20 +108,14 @@ impl Stop {
             WriteError::Retry(trouble) | WriteError::Unclear(trouble) => {
                 DestinationError::Retry(trouble)
             }
-            WriteError::Fatal(trouble) => DestinationError::Fatal(trouble),
+            WriteError::Fatal(trouble) | WriteError::Table { trouble, .. } => {
+                DestinationError::Fatal(trouble)
+            }
             WriteError::Fenced | WriteError::Rejected(_) => DestinationError::Fatal(Trouble {
                 what: what.to_owned(),
                 code: "constraint".into(),
-                hint: "A constraint or trigger on keepstep's own tables refuses it; remove it."
-                    .to_owned(),
+                hint: OWN_REFUSED.to_owned(),
             }),
         }
     }
-}
-
-fn is_locked(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-    )
 }

@@ -1,34 +1,17 @@
 //! The thread that owns the connection: it takes one request after the other.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::clock::Clock;
 use super::open::{Missing, identity, open};
 use super::stop::Stop;
-use super::{SqliteSettings, activate, check, take, write};
-use crate::destination::{Activation, DestinationError, Finding, WriteError, Written};
-use crate::model::batch::Batch;
-use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use super::{SqliteSettings, check};
+use crate::destination::{Activation, Finding};
 use crate::model::mutation::Mutations;
 
-/// One call, and where its answer goes.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// [`crate::destination::Destination::check`].
-    Check { activation: Activation, answer: oneshot::Sender<Vec<Finding>> },
-    /// [`crate::destination::Destination::activate`].
-    Activate { activation: Activation, answer: oneshot::Sender<Result<(), DestinationError>> },
-    /// [`crate::destination::Destination::take`].
-    Take {
-        lane: LaneId,
-        token: OwnerToken,
-        answer: oneshot::Sender<Result<Checkpoint, DestinationError>>,
-    },
-    /// [`crate::destination::Destination::write`].
-    Write { fence: Fence, batch: Arc<Batch>, answer: oneshot::Sender<Result<Written, WriteError>> },
-}
+/// What one call wants done. It sends its answer itself.
+pub(super) type Request = Box<dyn FnOnce(&mut Writer) + Send>;
 
 /// Works off requests until every sender is gone.
 pub(super) fn run(
@@ -36,9 +19,9 @@ pub(super) fn run(
     mutations: Mutations,
     mut waiting: mpsc::Receiver<Request>,
 ) {
-    let mut writer = Writer { settings, mutations, open: None };
+    let mut writer = Writer { settings, mutations, clock: Clock::default(), open: None };
     while let Some(request) = waiting.blocking_recv() {
-        writer.answer(request);
+        request(&mut writer);
     }
 }
 
@@ -52,60 +35,44 @@ struct OpenFile {
 pub(super) struct Writer {
     settings: SqliteSettings,
     mutations: Mutations,
+    clock: Clock,
     open: Option<OpenFile>,
 }
 
+/// What a request works with beside the connection.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    /// Tells the time.
+    pub clock: &'a Clock,
+    /// Faults for tests.
+    pub mutations: Mutations,
+}
+
 impl Writer {
-    /// Does what is asked. A caller that is gone before its turn asks for nothing any more; one
-    /// that goes later does not hear the answer, and that is all.
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Check { activation, answer } if !answer.is_closed() => {
-                let _ = answer.send(check::findings(&self.settings, &activation));
-            }
-            Request::Activate { activation, answer } if !answer.is_closed() => {
-                let what = format!("activating a profile in {}", self.settings.path.display());
-                let done = self.with_connection(Missing::Create, |connection, _| {
-                    in_transaction(connection, |transaction| {
-                        activate::activate(transaction, &activation)
-                    })
-                });
-                let _ = answer.send(done.map_err(|stop| stop.into_destination_error(&what)));
-            }
-            Request::Take { lane, token, answer } if !answer.is_closed() => {
-                let what = format!("taking lane {lane} in {}", self.settings.path.display());
-                let done = self.with_connection(Missing::Refuse, |connection, _| {
-                    in_transaction(connection, |transaction| take::take(transaction, &lane, token))
-                });
-                let _ = answer.send(done.map_err(|stop| stop.into_destination_error(&what)));
-            }
-            Request::Write { fence, batch, answer } if !answer.is_closed() => {
-                let path = self.settings.path.display();
-                let what = format!("writing a batch of lane {} to {path}", fence.lane);
-                let done = self.with_connection(Missing::Refuse, |connection, mutations| {
-                    write::write(connection, &fence, &batch, mutations)
-                });
-                let _ = answer.send(done.map_err(|stop| stop.into_write_error(&what)));
-            }
-            _ => {}
-        }
+    /// Everything that a check finds.
+    pub(super) fn findings(&self, activation: &Activation) -> Vec<Finding> {
+        check::findings(&self.settings, activation)
     }
 
     /// Opens the file where it is not open, or is not the one that was opened, and works with it.
-    fn with_connection<T>(
+    ///
+    /// # Errors
+    /// What `work` answers, or why the file cannot be opened.
+    pub(super) fn with_connection<T>(
         &mut self,
         missing: Missing,
-        work: impl FnOnce(&Connection, Mutations) -> Result<T, Stop>,
+        work: impl FnOnce(&mut Connection, Means<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let now = identity(&self.settings.path);
-        let file = match self.open.take() {
+        let mut file = match self.open.take() {
             Some(file) if file.identity == now && now.is_some() => file,
             _ => {
                 let connection = open(&self.settings, missing)?;
                 OpenFile { connection, identity: identity(&self.settings.path) }
             }
         };
-        let done = work(&file.connection, self.mutations);
+        let means = Means { clock: &self.clock, mutations: self.mutations };
+        let done = work(&mut file.connection, means);
         let spoilt = done.as_ref().is_err_and(Stop::spoils_connection);
         if !spoilt && file.connection.is_autocommit() {
             self.open = Some(file);
@@ -127,4 +94,27 @@ pub(super) fn in_transaction<T>(
     // Where the commit fails the drop rolls back.
     transaction.commit().map_err(Stop::Commit)?;
     Ok(value)
+}
+
+/// All of `work` in one transaction that is denied its commit: SQLite checks everything that it
+/// checks at a commit, and then rolls back.
+///
+/// # Errors
+/// What `work` answers, or what SQLite would have said to the commit.
+pub(super) fn in_trial<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let mut answer = None;
+    connection.commit_hook(Some(|| true))?;
+    let tried = in_transaction(connection, |inner| {
+        answer = Some(work(inner)?);
+        Ok(())
+    });
+    connection.commit_hook(None::<fn() -> bool>)?;
+    if let Err(stop) = tried {
+        stop.of_trial()?;
+    }
+    // Without an answer the work has failed, and that was told above.
+    answer.ok_or(Stop::Fenced)
 }

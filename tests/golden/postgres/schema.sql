@@ -46,7 +46,52 @@ CREATE TABLE IF NOT EXISTS keepstep.tombstone (
   PRIMARY KEY (record_id, entity, profile)
 );
 
-INSERT INTO keepstep.schema_version (id, version) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET version = excluded.version;
+CREATE TABLE IF NOT EXISTS keepstep.held_change (
+  profile text COLLATE "C" NOT NULL,
+  topic text COLLATE "C" NOT NULL,
+  partition integer NOT NULL,
+  change_offset bigint NOT NULL,
+  entity text COLLATE "C" NOT NULL,
+  record_id uuid NOT NULL,
+  version bigint,
+  cause text NOT NULL,
+  column_name text,
+  detail text NOT NULL,
+  creates boolean NOT NULL DEFAULT false,
+  attempt bigint NOT NULL,
+  held_at_us bigint NOT NULL,
+  revision bigint NOT NULL,
+  open boolean NOT NULL,
+  published bigint,
+  PRIMARY KEY (profile, topic, partition, change_offset, entity, record_id)
+);
+
+CREATE INDEX IF NOT EXISTS held_change_unpublished ON keepstep.held_change (profile, topic, partition, change_offset, entity, record_id) WHERE published IS NULL OR published < revision;
+
+CREATE TABLE IF NOT EXISTS keepstep.request (
+  id uuid NOT NULL,
+  profile text COLLATE "C" NOT NULL,
+  topic text COLLATE "C" NOT NULL,
+  partition integer NOT NULL,
+  body text NOT NULL,
+  state text COLLATE "C" NOT NULL,
+  progress text NOT NULL,
+  asked_at_us bigint NOT NULL,
+  updated_at_us bigint NOT NULL,
+  PRIMARY KEY (id, topic, partition)
+);
+
+CREATE TABLE IF NOT EXISTS keepstep.lane_state (
+  profile text COLLATE "C" NOT NULL,
+  topic text COLLATE "C" NOT NULL,
+  partition integer NOT NULL,
+  owner text NOT NULL,
+  body text NOT NULL,
+  said_at_us bigint NOT NULL,
+  PRIMARY KEY (profile, topic, partition)
+);
+
+INSERT INTO keepstep.schema_version (id, version) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET version = excluded.version;
 
 CREATE TABLE IF NOT EXISTS "crm"."hq_account" (
   "Id" uuid NOT NULL,

@@ -1,6 +1,9 @@
 -- the fence
 UPDATE keepstep_checkpoint AS t SET "next_offset" = ?7, "last_offset" = ifnull(?8, t."last_offset"), "last_timestamp_ms" = ifnull(?9, t."last_timestamp_ms"), "last_length_bytes" = ifnull(?10, t."last_length_bytes"), "last_crc" = ifnull(?11, t."last_crc") WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND t."entity" = ?4 AND t."owner" = ?5 AND t."next_offset" = ?6;
 
+-- a cursor of an entity's own
+INSERT OR REPLACE INTO keepstep_checkpoint ("profile", "topic", "partition", "entity", "next_offset", "owner", "last_offset", "last_timestamp_ms", "last_length_bytes", "last_crc") SELECT a."profile", a."topic", a."partition", ?4, ?6, ?5, a."last_offset", a."last_timestamp_ms", a."last_length_bytes", a."last_crc" FROM keepstep_checkpoint AS a WHERE a."profile" = ?1 AND a."topic" = ?2 AND a."partition" = ?3 AND a."entity" = '';
+
 -- an idle lane looks
 SELECT 1 FROM keepstep_checkpoint AS t WHERE t."profile" = ?1 AND t."topic" = ?2 AND t."partition" = ?3 AND t."entity" = ?4 AND t."owner" = ?5 AND t."next_offset" = ?6;
 

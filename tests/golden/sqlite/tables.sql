@@ -70,3 +70,52 @@ CREATE TABLE keepstep_tombstone (
   PRIMARY KEY ("profile", "entity", "record_id")
 ) WITHOUT ROWID;
 
+-- own tables, version 2
+CREATE TABLE keepstep_held_change (
+  "profile" TEXT NOT NULL,
+  "topic" TEXT NOT NULL,
+  "partition" INTEGER NOT NULL,
+  "change_offset" INTEGER NOT NULL,
+  "entity" TEXT NOT NULL,
+  "record_id" TEXT NOT NULL,
+  "version" INTEGER,
+  "creates" INTEGER NOT NULL,
+  "cause" TEXT NOT NULL,
+  "column_name" TEXT,
+  "detail" TEXT NOT NULL,
+  "attempt" INTEGER NOT NULL,
+  "held_at_us" INTEGER NOT NULL,
+  "revision" INTEGER NOT NULL,
+  "open" INTEGER NOT NULL,
+  "published" INTEGER,
+  PRIMARY KEY ("profile", "topic", "partition", "change_offset", "entity", "record_id")
+) WITHOUT ROWID;
+
+-- own tables, version 2
+CREATE INDEX keepstep_held_change_unpublished ON keepstep_held_change ("profile", "topic", "partition", "change_offset", "entity", "record_id") WHERE "published" IS NULL OR "published" < "revision";
+
+-- own tables, version 2
+CREATE TABLE keepstep_request (
+  "id" TEXT NOT NULL,
+  "profile" TEXT NOT NULL,
+  "topic" TEXT NOT NULL,
+  "partition" INTEGER NOT NULL,
+  "body" TEXT NOT NULL,
+  "state" TEXT NOT NULL,
+  "progress" TEXT NOT NULL,
+  "asked_at_us" INTEGER NOT NULL,
+  "updated_at_us" INTEGER NOT NULL,
+  PRIMARY KEY ("id", "topic", "partition")
+) WITHOUT ROWID;
+
+-- own tables, version 2
+CREATE TABLE keepstep_lane_state (
+  "profile" TEXT NOT NULL,
+  "topic" TEXT NOT NULL,
+  "partition" INTEGER NOT NULL,
+  "owner" TEXT NOT NULL,
+  "body" TEXT NOT NULL,
+  "said_at_us" INTEGER NOT NULL,
+  PRIMARY KEY ("profile", "topic", "partition")
+) WITHOUT ROWID;
+

@@ -3,6 +3,7 @@
 mod avro;
 mod dataverse;
 mod dataverse_links;
+mod dead_letter;
 mod hostile;
 mod json;
 mod reference;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keepstep::destination::DestinationError;
-use keepstep::model::checkpoint::{Checkpoint, Fence, Fingerprint, Scope};
+use keepstep::model::checkpoint::{Checkpoint, CursorSplit, Fence, Fingerprint, Scope};
 use keepstep::model::position::{NextOffset, Offset};
 use keepstep::model::record::EntityName;
 
@@ -45,6 +45,45 @@ pub async fn the_fingerprint_is_kept(scene: Scene) -> Outcome {
     worked("the write", written)?;
     let stored = scene.cursor(&lane.id).await?.fingerprint;
     equal("the newer one", &stored, &Some(newer))
+}
+
+/// A fence makes a cursor for an entity that stands back, of the one for all, with its move or not
+/// at all; one that is there is put where the fence says.
+pub async fn a_fence_makes_cursors(scene: Scene) -> Outcome {
+    let mapping = scene::letters("account", true);
+    let lane = scene.lane(&scene::activation(&[&mapping])).await?;
+    let last = Fingerprint { offset: Offset(4), timestamp_ms: 5, length_bytes: 6, crc: 7 };
+    let fence = Fence { fingerprint: Some(last), ..lane.fence(5) };
+    worked("the write", lane.destination.write(&fence, &one(&mapping, 1, 1)).await)?;
+    let mut lane = Lane::take(lane.destination, &lane.id).await?;
+    let contact = EntityName::new("contact");
+    let newer = Fingerprint { offset: Offset(8), ..last };
+    for (to, stands_at) in [(9, 5), (10, 2)] {
+        let before = scene.database.cursors(&lane.id).await;
+        let split = CursorSplit { entity: contact.clone(), next: NextOffset(stands_at) };
+        let mut fence = Fence { splits: vec![split], fingerprint: Some(newer), ..lane.fence(to) };
+        fence.moves.retain(|step| step.scope == Scope::All);
+        let mut wrong = fence.clone();
+        wrong.moves[0].from = NextOffset(3);
+        let written = lane.destination.write(&wrong, &one(&mapping, 2, to)).await;
+        is_fenced("a wrong fence with a new cursor", written)?;
+        let tried = lane.destination.try_out(&fence, &one(&mapping, 2, to)).await;
+        worked("a trial with a new cursor", tried)?;
+        equal("the cursors after both", &scene.database.cursors(&lane.id).await, &before)?;
+        worked("the write", lane.destination.write(&fence, &one(&mapping, 2, to)).await)?;
+        let stored = scene.database.cursors(&lane.id).await;
+        let found: Vec<_> = stored.iter().map(|it| (it.entity.as_str(), it.next)).collect();
+        equal("the cursors", &found, &vec![("", to), ("contact", stands_at)])?;
+        let owners = stored.iter().all(|cursor| cursor.owner == Some(lane.token));
+        holds("the lane owns both", owners)?;
+        // What was the last record of all when the entity fell back.
+        let of_all = before.first().and_then(|cursor| cursor.fingerprint);
+        equal("the new one's fingerprint", &stored[1].fingerprint, &of_all)?;
+        lane = Lane::take(lane.destination, &lane.id).await?;
+        let next = next_of(&lane.checkpoint, &Scope::Entity(contact.clone()));
+        equal("the cursor taken", &next, &Some(stands_at))?;
+    }
+    Ok(())
 }
 
 /// An entity that comes later has a cursor of its own, until it has caught up.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keepstep::destination::WhichHeld;
+use keepstep::destination::desk::Desk;
 use keepstep::destination::faulty::{Call, Fault, Faulty};
 use keepstep::destination::{
     Activation, Destination, DestinationError, Finding, WriteError, Written,
 };
 use keepstep::model::batch::Batch;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
+use keepstep::model::held::{HeldChange, HeldKey, Revision};
 use keepstep::model::mutation::Mutations;
 use tokio::sync::watch;
 
@@ -67,6 +70,32 @@ struct HeldUp {
 
 #[async_trait]
 impl Destination for HeldUp {
+    fn desk(&self) -> &dyn Desk {
+        self.inner.desk()
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        self.inner.try_out(fence, batch).await
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        self.inner.held(lane, which, after, limit).await
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        self.inner.mark_published(lane, published).await
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
     }

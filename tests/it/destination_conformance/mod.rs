@@ -15,13 +15,16 @@ mod activation;
 mod basics;
 mod batches;
 mod checkpoint;
+mod desk;
 mod fence;
 mod guard;
+pub mod held;
 mod limits;
 mod names;
 mod patches;
 mod serial_model;
 mod tombstones;
+mod trials;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -109,6 +112,7 @@ const CASES: &[Case] = &[
     case("an entity has its own cursor", |scene| {
         Box::pin(checkpoint::an_entity_has_its_own_cursor(scene))
     }),
+    case("a fence makes cursors", |scene| Box::pin(checkpoint::a_fence_makes_cursors(scene))),
     case("lanes are apart", |scene| Box::pin(checkpoint::lanes_are_apart(scene))),
     case("a lost checkpoint is loud", |scene| {
         Box::pin(checkpoint::a_lost_checkpoint_is_loud(scene))
@@ -126,6 +130,46 @@ const CASES: &[Case] = &[
         Box::pin(tombstones::a_delete_and_a_create_at_once(scene))
     }),
     case("many deletes at once", |scene| Box::pin(tombstones::many_deletes_at_once(scene))),
+    case("holds and rows commit together", |scene| {
+        Box::pin(held::holds_and_rows_commit_together(scene))
+    }),
+    case("a fenced write holds nothing", |scene| {
+        Box::pin(held::a_fenced_write_holds_nothing(scene))
+    }),
+    case("holding again keeps the first time", |scene| {
+        Box::pin(held::holding_again_keeps_the_first_time(scene))
+    }),
+    case("a release says why", |scene| Box::pin(held::a_release_says_why(scene))),
+    case("a release stays until it is published", |scene| {
+        Box::pin(held::a_release_stays_until_it_is_published(scene))
+    }),
+    case("an older mark publishes nothing newer", |scene| {
+        Box::pin(held::an_older_mark_publishes_nothing_newer(scene))
+    }),
+    case("what is unknown is a key too", |scene| {
+        Box::pin(held::what_is_unknown_is_a_key_too(scene))
+    }),
+    case("pages of held changes follow each other", |scene| {
+        Box::pin(held::pages_follow_each_other(scene))
+    }),
+    case("held changes are their lane's", |scene| {
+        Box::pin(held::held_changes_are_their_lanes(scene))
+    }),
+    case("held changes fall back with the rows", |scene| {
+        Box::pin(held::they_fall_back_with_the_rows(scene))
+    }),
+    case("a trial leaves no trace", |scene| Box::pin(trials::a_trial_leaves_no_trace(scene))),
+    case("a rejection names all that it can", |scene| {
+        Box::pin(trials::a_rejection_names_all_that_it_can(scene))
+    }),
+    case("requests are kept", |scene| Box::pin(desk::requests_are_kept(scene))),
+    case("a request moves by compare-and-set", |scene| {
+        Box::pin(desk::a_request_moves_by_compare_and_set(scene))
+    }),
+    case("open requests have a limit", |scene| Box::pin(desk::open_requests_have_a_limit(scene))),
+    case("lane states are said and read", |scene| {
+        Box::pin(desk::lane_states_are_said_and_read(scene))
+    }),
     case("several entities at once", |scene| Box::pin(batches::several_entities_at_once(scene))),
     case("rows of 313 columns", |scene| Box::pin(batches::rows_of_313_columns(scene))),
     case("twenty thousand rows at once", |scene| {
@@ -156,8 +200,8 @@ const CASES: &[Case] = &[
     of_schema("newer own tables are refused", |scene| {
         Box::pin(activation::newer_own_tables_are_refused(scene))
     }),
-    of_schema("what someone dropped is fatal", |scene| {
-        Box::pin(activation::what_someone_dropped_is_fatal(scene))
+    of_schema("what someone dropped is its table's trouble", |scene| {
+        Box::pin(activation::what_someone_dropped_is_its_tables_trouble(scene))
     }),
     of_schema("a check changes nothing", |scene| {
         Box::pin(activation::a_check_changes_nothing(scene))

@@ -24,11 +24,11 @@ pub fn is_no_base<T: Debug + Clone>(
     record_id: RecordId,
 ) -> Outcome {
     let error = refused("a patch without a base", result.clone())?;
-    let expected = WriteError::Rejected(RejectedRecord {
+    let expected = WriteError::Rejected(vec![RejectedRecord {
         entity: Some(mapping.entity.clone()),
         record_id: Some(record_id),
         rejection: Rejection::of(Cause::NoBase),
-    });
+    }]);
     equal("the answer to a patch without a base", &error, &expected)
 }
 
@@ -119,10 +119,14 @@ pub async fn without_a_base_nothing_is_written(scene: Scene) -> Outcome {
     let mapping = scene::letters("account", true);
     let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
     let first = scene::create(scene::record(1), Some(1), &[(0, text("stays"))]);
-    worked("the first write", lane.write(&scene::batch(&mapping, vec![first])).await)?;
+    let newer = scene::create(scene::record(6), Some(5), &[(0, text("newer"))]);
+    worked("the first write", lane.write(&scene::batch(&mapping, vec![first, newer])).await)?;
     let before = scene.database.rows(&mapping.table).await;
     let changes = vec![
         scene::image(scene::record(1), Some(2), &[(0, text("changed"))]),
+        // Its image would not apply and its patch would: one patch that does, as one is without.
+        scene::image(scene::record(6), Some(4), &[(0, text("late"))]),
+        scene::patch(scene::record(6), Some(7), &[(0, text("patched"))]),
         scene::create(scene::record(2), Some(2), &[(0, text("new"))]),
         scene::delete(scene::record(3), Some(2)),
         scene::patch(scene::record(4), Some(2), &[(0, text("nowhere"))]),

@@ -88,6 +88,7 @@ impl Lane {
             lane: self.id.clone(),
             token: self.token,
             moves: self.checkpoint.moves_to(NextOffset(to)),
+            splits: Vec::new(),
             fingerprint: None,
         }
     }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use keepstep::destination::WhichHeld;
 use keepstep::destination::sqlite::statements::{FenceGuard, ImageGuard, PatchGuard};
-use keepstep::destination::sqlite::{ddl, statements};
+use keepstep::destination::sqlite::{ddl, desk_statements, held_statements, statements};
 use keepstep::model::table::{Column, ColumnType, Table};
 
 /// Compares a golden file with what the code says; `make golden` writes it anew.
@@ -61,6 +62,7 @@ fn golden_tables() {
         ("hostile names", ddl::create_table(&hostile)),
     ];
     texts.extend(ddl::own_tables_step(0).into_iter().map(|text| ("own tables, version 1", text)));
+    texts.extend(ddl::own_tables_step(1).into_iter().map(|text| ("own tables, version 2", text)));
     is_golden("tables.sql", &texts);
 }
 
@@ -70,6 +72,7 @@ fn golden_own_statements() {
         "own_statements.sql",
         &[
             ("the fence", statements::move_cursor(FenceGuard::OwnerAndOffset)),
+            ("a cursor of an entity's own", statements::split_cursor()),
             ("an idle lane looks", statements::look_at_cursor()),
             ("take: fold", statements::fold_cursors()),
             ("take", statements::take_cursors()),
@@ -86,6 +89,39 @@ fn golden_own_statements() {
             ("whether an entity has tombstones", statements::any_tombstone()),
             ("whether a record has one", statements::tombstone()),
             ("leave a tombstone", statements::bury()),
+        ],
+    );
+}
+
+#[test]
+fn golden_held_statements() {
+    is_golden(
+        "held_statements.sql",
+        &[
+            ("the clock", held_statements::clock_us().to_owned()),
+            ("hold", held_statements::hold()),
+            ("release", held_statements::release()),
+            ("held", held_statements::held(WhichHeld::All)),
+            ("held and not published", held_statements::held(WhichHeld::Unpublished)),
+            ("mark as published", held_statements::publish()),
+            ("forget what is released and published", held_statements::forget()),
+        ],
+    );
+}
+
+#[test]
+fn golden_desk_statements() {
+    is_golden(
+        "desk_statements.sql",
+        &[
+            ("put a request", desk_statements::put_request()),
+            ("how many are open", desk_statements::open_requests()),
+            ("forget finished ones", desk_statements::forget_requests()),
+            ("requests", desk_statements::requests()),
+            ("move a request", desk_statements::move_request()),
+            ("say how a lane is", desk_statements::put_lane_state()),
+            ("forget stale ones", desk_statements::forget_lane_states()),
+            ("how lanes are", desk_statements::lane_states()),
         ],
     );
 }

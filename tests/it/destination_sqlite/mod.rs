@@ -19,8 +19,11 @@ use crate::destination_conformance::laboratory::{
     Abilities, Database, Laboratory, StoredCursor, StoredRow, StoredTombstone, Tamper,
 };
 
+mod blame;
+mod file;
 mod golden;
 mod own;
+mod own_tables;
 
 struct SqliteLaboratory;
 

@@ -1,73 +1,14 @@
 //! What SQLite alone promises: files, locks, limits, constraints, and tables that were there.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
+use keepstep::destination::sqlite::SqliteDestination;
 use keepstep::destination::{Destination, DestinationError, WriteError};
-use keepstep::model::batch::Batch;
 use keepstep::model::checkpoint::OwnerToken;
 use keepstep::model::failure::Cause;
-use keepstep::model::mapping::Mapping;
 use keepstep::model::mutation::Mutations;
-use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::destination_conformance::scene::{self, Lane};
-
-struct File {
-    folder: tempfile::TempDir,
-    mapping: Arc<Mapping>,
-}
-
-impl File {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), mapping: scene::letters("account", true) }
-    }
-
-    fn settings(&self) -> SqliteSettings {
-        SqliteSettings {
-            busy_timeout: Duration::from_millis(50),
-            ..SqliteSettings::new(self.folder.path().join("destination.db"))
-        }
-    }
-
-    fn start(&self) -> Arc<SqliteDestination> {
-        Arc::new(SqliteDestination::start(self.settings(), Mutations::default()).unwrap())
-    }
-
-    fn connection(&self) -> Connection {
-        Connection::open(self.settings().path).unwrap()
-    }
-
-    async fn lane(&self) -> Lane {
-        let activation = scene::activation(&[&self.mapping]);
-        let destination = self.start();
-        destination.activate(&activation).await.unwrap();
-        Lane::take(destination, &scene::lane_id(&activation, 0)).await.unwrap()
-    }
-
-    fn one(&self, number: u128) -> Arc<Batch> {
-        let cells = [(0, scene::text("a value that must not leak"))];
-        scene::batch(&self.mapping, vec![scene::create(scene::record(number), Some(1), &cells)])
-    }
-
-    fn count(&self) -> i64 {
-        self.connection().query_row("SELECT count(*) FROM account", [], |row| row.get(0)).unwrap()
-    }
-
-    async fn activation_error(&self) -> DestinationError {
-        let activation = scene::activation(&[&self.mapping]);
-        self.start().activate(&activation).await.unwrap_err()
-    }
-}
-
-fn fatal_code(error: DestinationError) -> String {
-    match error {
-        DestinationError::Fatal(trouble) => trouble.code.to_string(),
-        other => panic!("not fatal: {other:?}"),
-    }
-}
+use super::file::{File, fatal_code};
+use crate::destination_conformance::scene;
 
 #[tokio::test]
 async fn a_file_that_another_program_has_locked_is_an_outage() {
@@ -177,6 +118,7 @@ async fn a_constraint_or_a_trigger_rejects_the_record_and_names_it() {
         file.connection().execute_batch(object).unwrap();
         match lane.write(&file.one(2)).await {
             Err(WriteError::Rejected(rejected)) => {
+                let rejected = &rejected[0];
                 assert_eq!(rejected.record_id, Some(scene::record(2)));
                 assert_eq!(rejected.entity, Some(file.mapping.entity.clone()));
                 assert_eq!(rejected.rejection.cause, Cause::Refused { code: code.into() });

@@ -98,6 +98,11 @@ mod mutations {
             (Mutation::TombstoneForgotten, 5),
             (Mutation::BudgetIgnored, 20),
             (Mutation::StartAtEnd, 20),
+            (Mutation::HeldIgnored, 60),
+            (Mutation::OlderReleases, 500),
+            (Mutation::OutboxForgetful, 100),
+            (Mutation::ReleaseOutside, 100),
+            (Mutation::RetryOfOne, 500),
         ]
         .into_iter()
         .filter_map(|(mutation, limit)| match caught_by(mutation, limit) {

@@ -21,8 +21,25 @@ use uuid::Uuid;
 pub(super) const ENTITIES: [(&str, bool); 4] =
     [("alpha", true), ("beta", true), ("gamma", false), ("stranger", true)];
 
+/// What is wrong with a published change, if anything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Poison {
+    Fine,
+    /// Its bytes say nothing.
+    Garbled,
+    /// It has no payload.
+    Empty,
+    /// A number does not fit its column.
+    TooBig,
+    /// The destination refuses one of its values, now and then.
+    Refused,
+}
+
+/// The value that the destination refuses.
+pub(super) const REFUSED_VALUE: i32 = 666;
+
 /// Everything published, by partition, in log order: what the oracle replays.
-pub(super) type Published = Arc<Mutex<BTreeMap<TopicPartition, Vec<Change>>>>;
+pub(super) type Published = Arc<Mutex<BTreeMap<TopicPartition, Vec<(Change, Poison)>>>>;
 
 pub(crate) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
     let attribute = |name: String, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
@@ -57,14 +74,22 @@ pub(super) struct Source {
     records: BTreeMap<(usize, u128), SourceRecord>,
     pool: u128,
     version: i64,
+    poison_share: f64,
     published: Published,
 }
 
 impl Source {
-    pub(super) fn new(seed: u64, topic: Topic, partitions: u32, published: Published) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        topic: Topic,
+        partitions: u32,
+        poison_share: f64,
+        published: Published,
+    ) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let pool = rng.random_range(2..12);
-        Self { rng, topic, partitions, records: BTreeMap::new(), pool, version: 1, published }
+        let records = BTreeMap::new();
+        Self { rng, topic, partitions, records, pool, version: 1, poison_share, published }
     }
 
     /// Publishes `count` changes over time.
@@ -73,30 +98,58 @@ impl Source {
         while left > 0 {
             let burst = self.rng.random_range(1..20).min(left);
             left -= burst;
-            let changes: Vec<Change> = (0..burst).map(|_| self.next_change()).collect();
-            let records = changes.iter().map(|change| self.record(change)).collect();
+            let changes: Vec<(Change, Poison)> = (0..burst)
+                .map(|_| {
+                    let mut change = self.next_change();
+                    let poison = self.poison(&mut change);
+                    (change, poison)
+                })
+                .collect();
+            let records = changes.iter().map(|(change, it)| record(change, *it)).collect();
             self.remember(changes);
             log.append(&self.topic, records).await.unwrap();
             sleep(Duration::from_millis(self.rng.random_range(0..400))).await;
         }
     }
 
-    fn record(&self, change: &Change) -> NewRecord {
-        NewRecord {
-            key: Some(change.record_id.canonical().into_bytes().into()),
-            payload: Some(encode_change(change).into()),
-            ..NewRecord::default()
+    /// Spoils a change, now and then.
+    fn poison(&mut self, change: &mut Change) -> Poison {
+        let is_delete = change.operation == Operation::Delete;
+        if !self.rng.random_bool(self.poison_share) {
+            let found = change.attributes.iter().find_map(|(_, value)| match value {
+                Value::Integer(value) if *value == REFUSED_VALUE => Some(Poison::Refused),
+                Value::Long(_) => Some(Poison::TooBig),
+                _ => None,
+            });
+            return found.unwrap_or(Poison::Fine);
+        }
+        let mut set = |name: &str, value| {
+            change.attributes.retain(|(it, _)| it != name);
+            change.attributes.push((name.into(), value));
+        };
+        match self.rng.random_range(0..4) {
+            0 => Poison::Garbled,
+            1 => Poison::Empty,
+            2 if !is_delete => {
+                set("n0", Value::Long(3_000_000_000));
+                Poison::TooBig
+            }
+            3 if !is_delete => {
+                set("n1", Value::Integer(REFUSED_VALUE));
+                Poison::Refused
+            }
+            _ => Poison::Fine,
         }
     }
 
     /// Before the append, so that nobody can have read what the oracle does not know. There is one
     /// producer, so offsets are the order.
-    fn remember(&self, changes: Vec<Change>) {
+    fn remember(&self, changes: Vec<(Change, Poison)>) {
         let mut published = self.published.lock().unwrap();
-        for change in changes {
+        for (change, poison) in changes {
             let partition = partition_of(change.record_id.canonical().as_bytes(), self.partitions);
             let key = TopicPartition::new(&self.topic, partition);
-            published.entry(key).or_default().push(change);
+            published.entry(key).or_default().push((change, poison));
         }
     }
 
@@ -117,7 +170,7 @@ impl Source {
             }
             change
         } else {
-            let id = RecordId(Uuid::from_u128((entity as u128) << 64 | number));
+            let id = RecordId(Uuid::from_u128((entity as u128 + 1) << 64 | number));
             self.fresh_change(entity, id, &mut record)
         };
         record.history.push(change.clone());
@@ -183,5 +236,17 @@ impl Source {
         record.values.extend(changed.clone());
         let said = if image == Image::Patch { changed } else { record.values.clone() };
         said.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    }
+}
+
+fn record(change: &Change, poison: Poison) -> NewRecord {
+    NewRecord {
+        key: Some(change.record_id.canonical().into_bytes().into()),
+        payload: match poison {
+            Poison::Empty => None,
+            Poison::Garbled => Some("nothing that one could read".into()),
+            _ => Some(encode_change(change).into()),
+        },
+        ..NewRecord::default()
     }
 }

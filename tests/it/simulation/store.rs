@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keepstep::destination::WhichHeld;
+use keepstep::destination::desk::Desk;
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
 use keepstep::destination::{
@@ -13,10 +15,11 @@ use keepstep::destination::{
 use keepstep::model::batch::Batch;
 use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken, Scope};
+use keepstep::model::held::{HeldCause, HeldChange, HeldKey, Revision};
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use keepstep::model::profile::ProfileId;
-use keepstep::model::record::RecordId;
+use keepstep::model::record::{EntityName, RecordId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
@@ -36,6 +39,8 @@ pub(super) struct Stored {
     pub(super) rows: BTreeMap<(String, RecordId), Row>,
     /// Versions, by entity and record.
     pub(super) tombstones: BTreeMap<(String, RecordId), i64>,
+    /// Held changes, open and released.
+    pub(super) held: Vec<(LaneId, HeldChange)>,
 }
 
 /// A world's destination.
@@ -102,6 +107,7 @@ fn of_memory(state: &MemoryState) -> Stored {
         bound: names().filter(|name| state.is_bound(name)).map(ToOwned::to_owned).collect(),
         rows: rows.collect(),
         tombstones: stones.collect(),
+        held: state.held.iter().map(|((lane, _), held)| (lane.clone(), held.clone())).collect(),
     }
 }
 
@@ -135,6 +141,35 @@ fn of_sqlite(connection: &Connection) -> rusqlite::Result<Stored> {
     while let Some(row) = found.next()? {
         let (entity, record): (String, String) = (row.get(0)?, row.get(1)?);
         stored.tombstones.insert((entity, id(&record)), row.get(2)?);
+    }
+    let text = "SELECT profile, topic, partition, change_offset, entity, record_id, cause, open,
+         revision, published FROM keepstep_held_change";
+    let mut statement = connection.prepare(text)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let (profile, topic): (String, String) = (row.get(0)?, row.get(1)?);
+        let topic_partition = TopicPartition::new(&Topic::new(&topic), row.get(2)?);
+        let lane = LaneId { profile: ProfileId::new(&profile).unwrap(), topic_partition };
+        let (entity, record): (String, String) = (row.get(4)?, row.get(5)?);
+        let key = HeldKey {
+            offset: Offset(row.get(3)?),
+            entity: (!entity.is_empty()).then(|| EntityName::new(&entity)),
+            record_id: Some(id(&record)).filter(|id| !id.0.is_nil()),
+        };
+        let code: String = row.get(6)?;
+        let cause = HeldCause { code: code.into(), column: None, detail: String::new() };
+        let held = HeldChange {
+            key,
+            version: None,
+            creates: false,
+            cause,
+            attempt: 0,
+            held_at_us: 0,
+            open: row.get(7)?,
+            revision: Revision(row.get(8)?),
+            published: row.get::<_, Option<i64>>(9)?.map(Revision),
+        };
+        stored.held.push((lane, held));
     }
     for entity in stored.bound.clone() {
         let own_key = format!("{entity}id");
@@ -175,6 +210,39 @@ impl Waiting {
 
 #[async_trait]
 impl Destination for Waiting {
+    fn desk(&self) -> &dyn Desk {
+        self.0.desk()
+    }
+
+    async fn try_out(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
+        let (fence, batch) = (fence.clone(), Arc::clone(batch));
+        self.ask(move |inner, runtime| runtime.block_on(inner.try_out(&fence, &batch))).await
+    }
+
+    async fn held(
+        &self,
+        lane: &LaneId,
+        which: WhichHeld,
+        after: Option<&HeldKey>,
+        limit: usize,
+    ) -> Result<Vec<HeldChange>, DestinationError> {
+        let (lane, after) = (lane.clone(), after.cloned());
+        self.ask(move |inner, runtime| {
+            runtime.block_on(inner.held(&lane, which, after.as_ref(), limit))
+        })
+        .await
+    }
+
+    async fn mark_published(
+        &self,
+        lane: &LaneId,
+        published: &[(HeldKey, Revision)],
+    ) -> Result<(), DestinationError> {
+        let (lane, published) = (lane.clone(), published.to_vec());
+        self.ask(move |inner, runtime| runtime.block_on(inner.mark_published(&lane, &published)))
+            .await
+    }
+
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         let activation = activation.clone();
         self.ask(move |inner, runtime| runtime.block_on(inner.check(&activation))).await

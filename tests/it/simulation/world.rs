@@ -1,19 +1,22 @@
 //! One world: its members, its faults, its end.
 #![expect(clippy::disallowed_methods, reason = "members, zombies and replicas have no owner")]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use keepstep::codec::DecoderSettings;
-use keepstep::destination::faulty::{Call, Fault, Faulty};
+use keepstep::codec::{DecoderSettings, decode_dead_letter};
+use keepstep::destination::faulty::{Call, Fault, Faulty, Judge, Opinion};
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
+use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::LaneId;
+use keepstep::model::dead_letter::{DeadLetter, HeldState};
 use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Topic, TopicPartition};
+use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::{LaneState, StatusBoard};
@@ -25,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::oracle::Oracle;
-use super::source::{ENTITIES, Published, Source, mapping};
+use super::source::{ENTITIES, Published, REFUSED_VALUE, Source, mapping};
 use super::store::Store;
 
 /// How long things go wrong.
@@ -49,6 +52,7 @@ pub(super) struct Seen {
     fallbacks: u64,
     redeliveries: u64,
     added_entities: u64,
+    dead_letters: u64,
 }
 
 impl Seen {
@@ -64,6 +68,7 @@ impl Seen {
         self.fallbacks += other.fallbacks;
         self.redeliveries += other.redeliveries;
         self.added_entities += other.added_entities;
+        self.dead_letters += other.dead_letters;
     }
 
     pub(super) fn everything_happened(&self) -> bool {
@@ -79,6 +84,7 @@ impl Seen {
             self.fallbacks,
             self.redeliveries,
             self.added_entities,
+            self.dead_letters,
         ]
         .iter()
         .all(|count| *count > 0)
@@ -100,6 +106,9 @@ pub(super) struct World {
     drain: Duration,
     memory_bytes: usize,
     fault_share: f64,
+    poison_share: f64,
+    /// Whether the dead-letter topic is missing until it is calm.
+    list_away: bool,
     may_fall_back: bool,
     /// Whether the destination is a real SQLite file.
     sqlite: bool,
@@ -122,6 +131,8 @@ impl World {
             drain: Duration::from_millis(rng.random_range(0..3_000)),
             memory_bytes: rng.random_range(2_000..100_000),
             fault_share: if rng.random_bool(0.9) { rng.random_range(0.0..0.5) } else { 0.0 },
+            poison_share: if rng.random_bool(0.8) { rng.random_range(0.0..0.15) } else { 0.0 },
+            list_away: rng.random_bool(0.2),
             may_fall_back: rng.random_bool(0.5),
             sqlite: seed % 10 == 9,
             entities: rng.random_range(2..4),
@@ -194,6 +205,29 @@ fn fault_script(
     }
 }
 
+/// The destination refuses one value now and then, and the table of one entity is broken for a
+/// while.
+fn judge(seed: u64, started: Instant, trouble: Arc<AtomicBool>) -> Judge {
+    let mut rng = SmallRng::seed_from_u64(seed ^ 0x1d6e);
+    let (refuses, of) = (rng.random_range(1..8), rng.random_range(4..12));
+    let broken = rng.random_bool(0.4).then(|| rng.random_range(0..45));
+    Arc::new(move |mapping, net| {
+        let second = started.elapsed().as_secs();
+        let in_trouble = trouble.load(Ordering::Relaxed);
+        let is_broken = in_trouble && broken.is_some_and(|at| (at..at + 10).contains(&second));
+        if is_broken && mapping.entity.as_str() == "beta" {
+            return Opinion::Broken;
+        }
+        let bad = Cell::Integer(REFUSED_VALUE);
+        let image = net.image.iter().flat_map(|image| image.cells.iter().map(|(_, cell)| cell));
+        let patch = net.patch.iter().flat_map(|patch| patch.cells.iter().map(|(.., cell)| cell));
+        if second % of < refuses && image.chain(patch).any(|cell| *cell == bad) {
+            return Opinion::Refused;
+        }
+        Opinion::Fine
+    })
+}
+
 impl Stage {
     fn new(world: World, mutations: Mutations) -> Self {
         let started = Instant::now();
@@ -234,7 +268,8 @@ impl Stage {
             })
         };
         let destination =
-            Faulty::new(store.destination(mutations), Box::new(script), observer, mutations);
+            Faulty::new(store.destination(mutations), Box::new(script), observer, mutations)
+                .with_judge(judge(world.seed, started, Arc::clone(&trouble)));
         let next_seed = AtomicU64::new(world.seed.wrapping_mul(1_000));
         Self {
             world,
@@ -255,10 +290,14 @@ impl Stage {
     async fn play(self) -> Outcome {
         let stage = Arc::new(self);
         stage.log.create_topic(&stage.topic, stage.world.partitions, false).await.unwrap();
+        if !stage.world.list_away {
+            stage.log.create_topic(&profile_id().failed_topic(), 1, true).await.unwrap();
+        }
         let source = Source::new(
             stage.world.seed ^ 0x5093,
             stage.topic.clone(),
             stage.world.partitions,
+            stage.world.poison_share,
             stage.oracle.published(),
         );
         let log: Arc<dyn Log> = Arc::new(stage.log.clone());
@@ -387,6 +426,7 @@ impl Stage {
         self.trouble.store(false, Ordering::Relaxed);
         self.tell("calm".to_owned());
         let lanes = self.lanes();
+        self.log.create_topic(&profile_id().failed_topic(), 1, true).await.unwrap();
         let end = Instant::now() + CALM;
         while !self.oracle.is_settled(&lanes) {
             if Instant::now() > end {
@@ -400,6 +440,7 @@ impl Stage {
         for lane in &lanes {
             self.oracle.check_lane(lane);
         }
+        self.check_list(&lanes, processes).await;
         if !self.oracle.is_settled(&lanes) {
             self.oracle.problem("a late request moved a checkpoint back".to_owned());
         }
@@ -410,6 +451,36 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// What is held at the end, and whether the dead-letter topic tells the same.
+    async fn check_list(&self, lanes: &[LaneId], processes: &[Process]) {
+        let end = Instant::now() + CALM;
+        while self.store.read().held.iter().any(|(_, held)| held.is_unpublished()) {
+            if Instant::now() > end {
+                let states: Vec<_> =
+                    processes.iter().map(|process| process.status.lanes()).collect();
+                return self.oracle.problem(format!("not published in an hour: {states:?}"));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        let topic_partition = TopicPartition::new(&profile_id().failed_topic(), 0);
+        let bounds = self.log.bounds(&topic_partition).await.unwrap();
+        let mut newest: BTreeMap<String, DeadLetter> = BTreeMap::new();
+        for offset in bounds.start.0..bounds.end.0 {
+            let record = self.log.read_at(&topic_partition, Offset(offset)).await.unwrap().unwrap();
+            let letter = decode_dead_letter(&record.payload.unwrap()).unwrap();
+            let key = letter.key();
+            if newest.get(&key).is_none_or(|before| before.revision < letter.revision) {
+                newest.insert(key, letter);
+            }
+        }
+        self.count(|seen| seen.dead_letters += (bounds.end.0 - bounds.start.0).cast_unsigned());
+        let open = newest.into_iter().filter(|(_, letter)| letter.state == HeldState::Held);
+        let open = open.map(|(key, _)| key).collect();
+        // After a fall-back the list is rebuilt from the destination.
+        let is_told = !self.world.may_fall_back || self.world.sqlite;
+        self.oracle.check_held(lanes, is_told.then_some(&open));
     }
 
     fn lanes(&self) -> Vec<LaneId> {
@@ -441,6 +512,8 @@ impl Stage {
             images_only: false,
             start: Start::Earliest,
             batch: self.world.limits,
+            retry_count: 3,
+            retry_interval: Duration::from_secs(1),
             drain: self.world.drain,
         };
         let metrics = Metrics::new().unwrap();

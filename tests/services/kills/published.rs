@@ -129,7 +129,7 @@ fn next_change(
     Change {
         organization_id: None,
         entity: EntityName::new(name),
-        record_id: RecordId(Uuid::from_u128((key.0 as u128) << 64 | key.1)),
+        record_id: RecordId(Uuid::from_u128((key.0 as u128 + 1) << 64 | key.1)),
         operation,
         image,
         version: versioned.then_some(Version(version)),

@@ -60,6 +60,7 @@ impl Case {
                 from: NextOffset(self.next),
                 to: NextOffset(self.next + 1),
             }],
+            splits: Vec::new(),
             fingerprint: None,
         }
     }

@@ -1,8 +1,12 @@
 //! Rights: what `check` asks for is exactly what is needed.
 
+use keepstep::destination::own_tables::OWN_VERSION;
 use keepstep::destination::postgres::{PostgresDestination, PostgresSettings};
-use keepstep::destination::{Activation, Destination, DestinationError, Finding};
+use keepstep::destination::{Activation, Destination, DestinationError, Finding, WriteError};
+use keepstep::model::batch::Batch;
+use keepstep::model::held::{HeldCause, HeldKey, Hold};
 use keepstep::model::mutation::Mutations;
+use keepstep::model::position::Offset;
 use std::sync::Arc;
 
 use super::case::Case;
@@ -164,7 +168,7 @@ async fn own_tables_of_an_older_version_are_upgraded_and_lost_ones_are_told() {
     plain.execute("UPDATE keepstep.schema_version SET version = 0").await;
     case.destination.activate(&case.activation).await.unwrap();
     let row = plain.client.query_one("SELECT version FROM keepstep.schema_version", &[]).await;
-    assert_eq!(row.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(row.unwrap().get::<_, i64>(0), OWN_VERSION);
     plain.execute("DROP TABLE keepstep.tombstone").await;
     match case.destination.activate(&case.activation).await.unwrap_err() {
         DestinationError::Fatal(trouble) => assert_eq!(trouble.code, "own_table_lost"),
@@ -172,4 +176,75 @@ async fn own_tables_of_an_older_version_are_upgraded_and_lost_ones_are_told() {
     }
     let findings = case.destination.check(&case.activation).await;
     assert_eq!(problems(&findings)[0].code, "own_table_lost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_needs_no_more_than_a_check_names() {
+    let database = TestDatabase::new().await;
+    let plain = database.plain().await;
+    let user = User::new(&database, &plain).await;
+    let mapping = scene::letters("account", true);
+    let activation = scene::activation(&[&mapping]);
+    for statement in PostgresDestination::schema(&activation) {
+        plain.execute(&statement).await;
+    }
+    // As version 1 left it, but for a table that somebody made already.
+    plain
+        .execute("DROP TABLE keepstep.held_change, keepstep.lane_state; UPDATE keepstep.schema_version SET version = 1")
+        .await;
+    let granted = grant_all(&user, &plain, &activation).await;
+    assert!(granted.iter().any(|grant| grant.starts_with("GRANT CREATE ON SCHEMA \"keepstep\"")));
+    user.destination.activate(&activation).await.unwrap();
+    let row = plain.client.query_one("SELECT version FROM keepstep.schema_version", &[]).await;
+    assert_eq!(row.unwrap().get::<_, i64>(0), OWN_VERSION);
+    let name = user.name.clone();
+    writes(user, activation, &mapping).await;
+    plain.execute(&format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_right_is_waited_for() {
+    let database = TestDatabase::new().await;
+    let plain = database.plain().await;
+    let user = User::new(&database, &plain).await;
+    let mapping = scene::letters("account", true);
+    let activation = scene::activation(&[&mapping]);
+    for statement in PostgresDestination::schema(&activation) {
+        plain.execute(&statement).await;
+    }
+    grant_all(&user, &plain, &activation).await;
+    let name = user.name.clone();
+    user.destination.activate(&activation).await.unwrap();
+    let mut case = Case::taken(user.destination, activation, vec![Arc::clone(&mapping)]).await;
+    let hold = Hold {
+        key: HeldKey { offset: Offset(0), entity: None, record_id: None },
+        creates: false,
+        version: None,
+        cause: HeldCause::waits(),
+        attempt: 0,
+    };
+    let rows = case.batch(vec![vec![scene::create(scene::record(1), Some(1), &[])]]);
+    let both = Arc::new(Batch { holds: vec![hold], ..(*rows).clone() });
+    for table in ["conformance.account", "keepstep.held_change", "keepstep.checkpoint"] {
+        plain.execute(&format!("REVOKE UPDATE, INSERT ON {table} FROM {name}")).await;
+        let tried = case.destination.try_out(&case.fence(), &both).await;
+        let written = case.destination.write(&case.fence(), &both).await;
+        for answer in [tried, written] {
+            match answer {
+                Err(WriteError::Retry(trouble)) => assert_eq!(trouble.code, "42501", "{table}"),
+                other => panic!("{table}: {other:?}"),
+            }
+        }
+        if table == "keepstep.checkpoint" {
+            match case.destination.take(&case.lane, case.token).await {
+                Err(DestinationError::Retry(trouble)) => assert_eq!(trouble.code, "42501"),
+                other => panic!("{other:?}"),
+            }
+        }
+        plain.execute(&format!("GRANT UPDATE, INSERT ON {table} TO {name}")).await;
+        case.destination.write(&case.fence(), &both).await.unwrap();
+        case.next += 1;
+    }
+    drop(case);
+    plain.execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).await;
 }

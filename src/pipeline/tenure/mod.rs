@@ -4,6 +4,9 @@
 //! Everything written is below the checkpoint's cursors. A batch settles all offsets up to where
 //! was read, also those that left no change in it.
 
+mod asked;
+mod learned;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +16,20 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
 use super::gap;
+use super::held_set::MAX_HELD_PER_LANE;
 use super::lane::Lane;
 use super::memory_budget::Reservation;
+use super::outbox::Outbox;
 use super::reading::{Closed, Reading};
-use super::status::{LaneState, Totals};
+use super::requests::Ask;
+use super::status::LaneState;
 use super::writer::{WriteEnd, Writer, wait_or_closing};
-use crate::destination::{RejectedRecord, Written};
 use crate::log::{Chunk, LogError};
-use crate::metrics::{EntityCounts, RetryCause};
-use crate::model::batch::Batch;
+use crate::metrics::RetryCause;
 use crate::model::batcher::Batcher;
-use crate::model::checkpoint::{Checkpoint, Cursor, CursorMove, Fence, Fingerprint, OwnerToken};
-use crate::model::failure::RejectedChange;
+use crate::model::checkpoint::{
+    Checkpoint, Cursor, CursorMove, Fence, Fingerprint, OwnerToken, Scope,
+};
 use crate::model::position::NextOffset;
 
 /// How often an idle lane looks whether it still owns its partition and the log still has it.
@@ -53,19 +58,25 @@ enum Happened {
     Closing,
     /// The open batch is old enough, or the lane was idle for long.
     Time,
+    /// Somebody wants something.
+    Asked(Ask),
     /// There is more to do at once.
     Nothing,
 }
 
 /// What is settled once the batch being written is.
-struct InFlight {
-    batch: Arc<Batch>,
+struct Settles {
     to: NextOffset,
     fingerprint: Option<Fingerprint>,
     last_timestamp_ms: Option<i64>,
     appended_ms: Vec<(i64, u64)>,
-    started: Instant,
     _memory: Reservation,
+}
+
+/// What is being written: a batch of the journey, or a retry, which settles nothing.
+struct InFlight {
+    settles: Option<Settles>,
+    started: Instant,
 }
 
 /// See the module.
@@ -77,6 +88,7 @@ pub(super) struct Tenure<'a> {
     draining: bool,
     writes: JoinSet<WriteEnd>,
     in_flight: Option<InFlight>,
+    outbox: Outbox,
     idle_at: Instant,
 }
 
@@ -84,12 +96,13 @@ impl<'a> Tenure<'a> {
     pub(super) fn new(lane: &'a mut Lane, token: OwnerToken, checkpoint: Checkpoint) -> Self {
         let parts = &lane.parts;
         let reading = Reading::new(
-            lane.id.topic_partition.clone(),
             checkpoint.lowest(),
             Batcher::new(parts.profile.batch, parts.mutations),
+            parts.profile.batch.changes,
             parts.budget.reservation(),
             parts.mutations,
         );
+        let outbox = Outbox::start(lane);
         Self {
             lane,
             token,
@@ -98,6 +111,7 @@ impl<'a> Tenure<'a> {
             draining: false,
             writes: JoinSet::new(),
             in_flight: None,
+            outbox,
             idle_at: Instant::now() + IDLE_PERIOD,
         }
     }
@@ -113,36 +127,58 @@ impl<'a> Tenure<'a> {
                 self.reading.write_is_over();
                 if self.is_due() {
                     self.start_write();
-                } else if !self.has_progress() {
-                    if let Some(rejected) = self.reading.rejected() {
-                        return TenureEnd::Stopped(stop_reason(rejected));
-                    }
-                    if self.draining {
-                        return TenureEnd::Revoked;
-                    }
+                } else if let Some(end) = self.between_batches() {
+                    return end;
                 }
             }
             let writing = self.in_flight.is_some();
-            self.reading.fill(&mut self.lane.intake, &self.checkpoint, writing);
+            let lane = &mut *self.lane;
+            self.reading.fill(&mut lane.intake, &self.checkpoint, &lane.held, writing);
             if let Some(end) = self.wait().await {
                 return end;
             }
         }
     }
 
+    /// What is done while nothing is written: the end, a pause, a try of what is held or paused.
+    fn between_batches(&mut self) -> Option<TenureEnd> {
+        let now = Instant::now().into_std();
+        if !self.has_progress() {
+            if self.draining {
+                return Some(TenureEnd::Revoked);
+            }
+            if let Some(paused) = self.reading.paused().cloned() {
+                return Some(self.pause(paused));
+            }
+            if self.lane.pauses.probe(now) {
+                return Some(TenureEnd::Retake);
+            }
+        }
+        if !self.draining
+            && let Some(held) = self.lane.held.next_due(now)
+        {
+            self.start_retry(held);
+        }
+        None
+    }
+
     /// Waits for whatever comes next.
     async fn wait(&mut self) -> Option<TenureEnd> {
         let writing = self.in_flight.is_some();
         let idle = !self.has_progress();
-        let over = idle && (self.draining || self.reading.rejected().is_some());
+        let over = idle && (self.draining || self.reading.paused().is_some());
         let busy = self.reading.can_fill() || (!writing && (over || self.is_due()));
         let wants_more = !self.draining && self.reading.wants_more();
         let due_at = if idle { None } else { self.reading.due_at() }.unwrap_or(self.idle_at);
+        let (retry_at, probe_at) = (self.lane.held.due_at(), self.lane.pauses.probe_at());
+        let others = [retry_at, probe_at.filter(|_| idle)].into_iter().flatten();
+        let due_at = others.map(Instant::from_std).fold(due_at, Instant::min);
         let lane = &mut *self.lane;
         let happened = tokio::select! {
             // The write first: what it settles makes room for everything else.
             biased;
             Some(end) = self.writes.join_next(), if writing => Happened::WriteEnded(end.ok()),
+            Some(ask) = lane.asks.recv(), if !writing && !self.draining => Happened::Asked(ask),
             () = yield_now(), if busy => Happened::Nothing,
             delivered = lane.feed.next(), if wants_more => Happened::Delivered(delivered),
             _ = lane.closing.wait_for(|closing| *closing), if !self.draining => Happened::Closing,
@@ -152,10 +188,13 @@ impl<'a> Tenure<'a> {
             Happened::WriteEnded(Some(end)) => return self.write_ended(end),
             // A panic in an adapter: the outcome is unclear.
             Happened::WriteEnded(None) => return Some(TenureEnd::Retake),
+            Happened::Asked(ask) => return self.grant(ask).await,
             Happened::Delivered(Ok(Some(chunk))) => self.reading.deliver(chunk.records),
             Happened::Delivered(Ok(None)) | Happened::Closing => self.draining = true,
             Happened::Delivered(Err(error)) => return self.feed_failed(error).await,
-            Happened::Time if idle => return self.look_around().await,
+            Happened::Time if idle && Instant::now() >= self.idle_at => {
+                return self.look_around().await;
+            }
             Happened::Time | Happened::Nothing => {}
         }
         None
@@ -163,7 +202,8 @@ impl<'a> Tenure<'a> {
 
     /// Whether something was read that is not settled, apart from the batch being written.
     fn has_progress(&self) -> bool {
-        let settled = self.in_flight.as_ref().map_or(self.checkpoint.lowest(), |write| write.to);
+        let settles = self.in_flight.as_ref().and_then(|write| write.settles.as_ref());
+        let settled = settles.map_or(self.checkpoint.lowest(), |settles| settles.to);
         self.reading.read() > settled
     }
 
@@ -172,27 +212,41 @@ impl<'a> Tenure<'a> {
     }
 
     fn start_write(&mut self) {
-        let Closed { batch, to, fingerprint, last_timestamp_ms, appended_ms, memory } =
+        let Closed { mut batch, to, fingerprint, last_timestamp_ms, appended_ms, memory } =
             self.reading.close();
-        let batch = Arc::new(batch);
+        let doubts = self.lane.held.gate(&mut batch);
         let fence = Fence {
             lane: self.lane.id.clone(),
             token: self.token,
             moves: self.checkpoint.moves_to(to),
+            splits: self.checkpoint.splits(),
             fingerprint,
         };
         let writer = self.writer();
-        self.writes.spawn(writer.write(fence, Arc::clone(&batch)));
-        let started = Instant::now();
-        self.in_flight = Some(InFlight {
-            batch,
-            to,
-            fingerprint,
-            last_timestamp_ms,
-            appended_ms,
-            started,
-            _memory: memory,
-        });
+        self.writes.spawn(writer.write(fence, Arc::new(batch), doubts));
+        let settles = Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
+        self.in_flight = Some(InFlight { settles: Some(settles), started: Instant::now() });
+    }
+
+    /// A fence that moves nothing.
+    fn standing_fence(&self) -> Fence {
+        let splits = self.checkpoint.splits();
+        let is_stored = |cursor: &&Cursor| match &cursor.scope {
+            Scope::All => true,
+            Scope::Entity(entity) => splits.iter().all(|split| split.entity != *entity),
+        };
+        let stay = |cursor: &Cursor| CursorMove {
+            scope: cursor.scope.clone(),
+            from: cursor.next,
+            to: cursor.next,
+        };
+        Fence {
+            lane: self.lane.id.clone(),
+            token: self.token,
+            moves: self.checkpoint.cursors().iter().filter(is_stored).map(stay).collect(),
+            splits: Vec::new(),
+            fingerprint: None,
+        }
     }
 
     fn writer(&mut self) -> Writer {
@@ -202,78 +256,29 @@ impl<'a> Tenure<'a> {
             status: self.lane.status.clone(),
             closing: self.lane.closing.clone(),
             rng: SmallRng::seed_from_u64(self.lane.rng.random()),
+            mutations: self.lane.parts.mutations,
         }
     }
 
     fn write_ended(&mut self, end: WriteEnd) -> Option<TenureEnd> {
         let Some(in_flight) = self.in_flight.take() else { return Some(TenureEnd::Retake) };
         match end {
-            WriteEnd::Written(written) => {
-                self.checkpoint.advance(in_flight.to, in_flight.fingerprint);
+            WriteEnd::Written(written, batch) => {
+                if let Some(settles) = &in_flight.settles {
+                    self.checkpoint.advance(settles.to, settles.fingerprint);
+                }
                 self.idle_at = Instant::now() + IDLE_PERIOD;
-                self.report(&in_flight, &written);
-                None
+                self.report(&in_flight, &batch, &written);
+                let end = self.learn(&batch, &written);
+                // A retry moves no cursor, so that an older state of the destination would not be
+                // noticed by the fence: a fresh token makes sure that it is.
+                let is_retry = in_flight.settles.is_none();
+                end.or_else(|| is_retry.then(|| self.retaken()))
             }
             WriteEnd::Retake => Some(TenureEnd::Retake),
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
-            WriteEnd::Rejected(rejected) => {
-                let change = self.locate(&in_flight, rejected);
-                Some(TenureEnd::Stopped(stop_reason(&change)))
-            }
+            WriteEnd::Pause(paused) => Some(self.pause(paused)),
         }
-    }
-
-    /// Where on the log the rejected record's change lies.
-    fn locate(&self, in_flight: &InFlight, rejected: RejectedRecord) -> RejectedChange {
-        let tables = in_flight.batch.tables.iter();
-        let mut of_entity = tables.filter(|table| {
-            rejected.entity.as_ref().is_none_or(|entity| *entity == table.mapping.entity)
-        });
-        let found = of_entity.find_map(|table| {
-            let mut changes = table.changes.iter();
-            changes.find(|change| rejected.record_id.is_none_or(|id| id == change.record_id))
-        });
-        let offset = found.map_or(self.checkpoint.lowest().offset(), |change| change.first_offset);
-        RejectedChange {
-            position: self.lane.id.topic_partition.at(offset),
-            entity: rejected.entity,
-            record_id: rejected.record_id,
-            rejection: rejected.rejection,
-        }
-    }
-
-    /// Counts a written batch, once.
-    fn report(&self, in_flight: &InFlight, written: &Written) {
-        let (metrics, now_ms) = (&self.lane.parts.metrics, (self.lane.parts.clock)());
-        let mut done = Totals {
-            changes: in_flight.batch.change_count as u64,
-            batches: 1,
-            superseded: in_flight.batch.superseded_count,
-            ..Totals::default()
-        };
-        for table in &written.tables {
-            done.written += table.written;
-            done.deleted += table.deleted;
-            done.superseded += table.superseded;
-            let counts = EntityCounts {
-                written: table.written,
-                deleted: table.deleted,
-                superseded: table.superseded,
-                dropped_attributes: 0,
-            };
-            metrics.count_entity(table.entity.as_str(), counts);
-        }
-        let appended = || in_flight.appended_ms.iter();
-        let latencies: Vec<(i64, u64)> =
-            appended().map(|(at, count)| (now_ms - at, *count)).collect();
-        let each = appended().flat_map(|(at, count)| (0..*count).map(|_| *at));
-        metrics.observe_append_to_commit(each, now_ms);
-        let settled = self.checkpoint.lowest();
-        self.lane.status.settled(settled, in_flight.last_timestamp_ms, done, &latencies);
-        tracing::debug!(
-            lane = %self.lane.id, batch.changes = done.changes, settled = %settled,
-            took_ms = in_flight.started.elapsed().as_millis(), "batch written"
-        );
     }
 
     /// The log cannot be read on from here: an outage, a gap, or damage.
@@ -306,29 +311,20 @@ impl<'a> Tenure<'a> {
                 return Some(TenureEnd::Stopped(gap.to_string()));
             }
         }
-        let stay = |cursor: &Cursor| CursorMove {
-            scope: cursor.scope.clone(),
-            from: cursor.next,
-            to: cursor.next,
-        };
-        let fence = Fence {
-            lane: self.lane.id.clone(),
-            token: self.token,
-            moves: self.checkpoint.cursors().iter().map(stay).collect(),
-            fingerprint: None,
-        };
-        match self.writer().write(fence, Arc::new(Batch::default())).await {
-            WriteEnd::Written(_) => None,
+        let fence = self.standing_fence();
+        match self.writer().write(fence, Arc::default(), Vec::new()).await {
+            WriteEnd::Written(..) => None,
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
-            WriteEnd::Retake | WriteEnd::Rejected(_) => Some(TenureEnd::Retake),
+            WriteEnd::Retake | WriteEnd::Pause(_) => Some(TenureEnd::Retake),
         }
     }
 }
 
-/// What a lane that met a rejected change says to its operator.
-fn stop_reason(rejected: &RejectedChange) -> String {
+/// What a lane that holds too much says to its operator.
+fn too_many_held(count: usize) -> String {
     format!(
-        "{rejected}. The lane stands before this change. Mend the definition, the column or the \
-         producer, then start again"
+        "{count} changes of this partition are held, more than the limit of {MAX_HELD_PER_LANE}. \
+         Look at the failed-record list, mend the cause or dismiss what cannot be mended, and \
+         restart"
     )
 }

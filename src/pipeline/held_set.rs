@@ -1,0 +1,350 @@
+//! The held records of one lane, and what that means for its next batch.
+//!
+//! The lane's owner alone holds and releases changes of its partition, in fenced transactions. So
+//! what it read at its take and did since is the whole truth, and no batch has to ask the
+//! destination. The promise (G8): while a record is held, its later changes are held too; only an
+//! image or a delete that is not lower in version takes their place. Pure.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use compact_str::CompactString;
+
+use crate::model::batch::Batch;
+use crate::model::change::Version;
+use crate::model::failure::Cause;
+use crate::model::held::{
+    HeldCause, HeldChange, HeldKey, Hold, MAX_HELD_PER_RECORD, Release, ReleaseReason,
+};
+use crate::model::mutation::Mutations;
+use crate::model::net_change::NetChange;
+use crate::model::position::Offset;
+use crate::model::record::{EntityName, RecordId};
+
+/// Most held changes of one lane; with more of them the lane stops, for something is very wrong.
+pub(super) const MAX_HELD_PER_LANE: usize = 200_000;
+
+/// A record whose net change may or may not take the place of what is held.
+pub(super) type Doubt = (EntityName, RecordId);
+
+/// How held changes are tried again by themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RetryRule {
+    /// How many times; 0 for never.
+    pub(super) count: u32,
+    /// How long between two tries.
+    pub(super) interval: Duration,
+}
+
+impl RetryRule {
+    /// Nothing is tried again by itself.
+    pub(super) const NONE: Self = Self { count: 0, interval: Duration::ZERO };
+}
+
+/// One open held change.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: HeldKey,
+    version: Option<Version>,
+    creates: bool,
+    cause: CompactString,
+    attempt: u32,
+    /// Whether it may be right the next time: the database refused it, not we.
+    may_pass: bool,
+    /// Whether later changes of its record are not kept, so that trying again would be wrong.
+    overflown: bool,
+}
+
+impl Entry {
+    fn of(hold: &Hold) -> Self {
+        let code = hold.cause.code.as_str();
+        Self {
+            key: hold.key.clone(),
+            version: hold.version,
+            creates: hold.creates,
+            cause: hold.cause.code.clone(),
+            attempt: hold.attempt,
+            may_pass: code == Cause::REFUSED,
+            overflown: code == HeldCause::TOO_MANY,
+        }
+    }
+
+    /// As it is handed to a retry, which finds its own cause.
+    fn hold(&self) -> Hold {
+        Hold {
+            key: self.key.clone(),
+            version: self.version,
+            creates: self.creates,
+            cause: HeldCause::waits(),
+            attempt: self.attempt,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct HeldSet {
+    /// Per record, ascending by position. Those without a record hold up nobody.
+    records: HashMap<RecordId, Vec<Entry>>,
+    nameless: BTreeSet<HeldKey>,
+    count: usize,
+    due: BTreeSet<(Instant, RecordId)>,
+    /// The records of `due`.
+    planned: HashSet<RecordId>,
+    rule: RetryRule,
+    mutations: Mutations,
+}
+
+impl HeldSet {
+    pub(super) fn new(rule: RetryRule, mutations: Mutations) -> Self {
+        Self {
+            records: HashMap::new(),
+            nameless: BTreeSet::new(),
+            count: 0,
+            due: BTreeSet::new(),
+            planned: HashSet::new(),
+            rule,
+            mutations,
+        }
+    }
+
+    /// How many changes are held.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Takes what the destination keeps; released ones are passed over.
+    pub(super) fn load(&mut self, held: &[HeldChange], now: Instant) {
+        for change in held.iter().filter(|change| change.open) {
+            self.insert(Entry::of(&change.as_hold()));
+            self.plan_retry(change.key.record_id, now);
+        }
+    }
+
+    /// Decides what of a batch may be written while these records are held: what must wait becomes
+    /// a hold, what takes the place of held changes releases them.
+    ///
+    /// Answers the records of which it cannot be told whether the change is newer than what is
+    /// held, for that could not be read: only if it has an effect, it takes its place.
+    pub(super) fn gate(&self, batch: &mut Batch) -> Vec<Doubt> {
+        let mut doubts = Vec::new();
+        if self.count == 0 && batch.holds.is_empty() {
+            return doubts;
+        }
+        let Batch { tables, holds, releases, .. } = batch;
+        for table in tables.iter_mut() {
+            let entity = &table.mapping.entity;
+            table.changes.retain_mut(|net| {
+                // What is read again after its own hold, by a replay, is no longer held if it can
+                // be written now; what is held further on says nothing of it.
+                let own = || self.of(entity, net.record_id).filter(|entry| is_own(net, entry));
+                let first = net.first_offset;
+                let earlier =
+                    || self.of(entity, net.record_id).filter(move |it| it.key.offset < first);
+                let release = |entry: &Entry, reason| Release { key: entry.key.clone(), reason };
+                if earlier().next().is_none() || self.mutations.held_ignored() {
+                    releases.extend(own().map(|entry| release(entry, ReleaseReason::Written)));
+                    return true;
+                }
+                if !self.supersedes(net, earlier()) {
+                    holds.extend(waits(net, entity));
+                    return false;
+                }
+                let creates = earlier().any(|entry| entry.creates);
+                if table.mapping.versioned && earlier().any(|entry| entry.version.is_none()) {
+                    doubts.push((entity.clone(), net.record_id));
+                }
+                releases.extend(earlier().map(|entry| release(entry, ReleaseReason::Superseded)));
+                releases.extend(own().map(|entry| release(entry, ReleaseReason::Written)));
+                if let Some(image) = &mut net.image {
+                    image.create |= creates;
+                }
+                true
+            });
+        }
+        tables.retain(|table| !table.changes.is_empty());
+        holds.sort_by(|a, b| a.key.cmp(&b.key));
+        self.cap(holds);
+        doubts
+    }
+
+    /// What a written batch has held and released.
+    pub(super) fn settle(&mut self, batch: &Batch, now: Instant) {
+        for release in &batch.releases {
+            self.remove(&release.key);
+        }
+        for hold in &batch.holds {
+            self.remove(&hold.key);
+            self.insert(Entry::of(hold));
+            self.plan_retry(hold.key.record_id, now + self.rule.interval);
+        }
+    }
+
+    /// When the next record is due to be tried again.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The held changes of the next record that is due, in order; each record once until it is
+    /// planned again.
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<Vec<Hold>> {
+        loop {
+            let (at, record_id) = *self.due.first()?;
+            if at > now {
+                return None;
+            }
+            self.due.pop_first();
+            self.planned.remove(&record_id);
+            let Some(entries) = self.records.get(&record_id) else { continue };
+            if !entries.iter().any(|entry| entry.overflown) {
+                return Some(entries.iter().map(Entry::hold).collect());
+            }
+        }
+    }
+
+    /// Plans a try of every record that `wanted` names, whatever its cause. Answers how many.
+    pub(super) fn retry_now(
+        &mut self,
+        now: Instant,
+        mut wanted: impl FnMut(&HeldKey, &str) -> bool,
+    ) -> usize {
+        let records = self.records.iter();
+        let chosen: Vec<RecordId> = records
+            .filter(|(_, entries)| entries.iter().any(|entry| wanted(&entry.key, &entry.cause)))
+            .map(|(record_id, _)| *record_id)
+            .collect();
+        let chosen_set: HashSet<&RecordId> = chosen.iter().collect();
+        self.due.retain(|(_, record_id)| !chosen_set.contains(record_id));
+        self.due.extend(chosen.iter().map(|record_id| (now, *record_id)));
+        self.planned.extend(chosen.iter().copied());
+        chosen.len()
+    }
+
+    /// Whether this change is held.
+    pub(super) fn contains(&self, key: &HeldKey) -> bool {
+        match key.record_id {
+            Some(id) => {
+                self.records.get(&id).is_some_and(|held| held.iter().any(|entry| entry.key == *key))
+            }
+            None => self.nameless.contains(key),
+        }
+    }
+
+    /// Held changes of a record. One whose entity could not be read is held for every entity.
+    fn of(&self, entity: &EntityName, record_id: RecordId) -> impl Iterator<Item = &Entry> {
+        let entries = self.records.get(&record_id).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().filter(move |entry| {
+            entry.key.entity.as_ref().is_none_or(|held_entity| held_entity == entity)
+        })
+    }
+
+    fn supersedes<'a>(
+        &self,
+        net: &NetChange,
+        mut earlier: impl Iterator<Item = &'a Entry>,
+    ) -> bool {
+        let Some(version) = superseding_version(net) else { return false };
+        self.mutations.older_releases()
+            || earlier.all(|entry| entry.version.is_none_or(|held| held <= version))
+    }
+
+    /// At most so many held changes of a record: the last that finds room says that more came.
+    fn cap(&self, holds: &mut Vec<Hold>) {
+        let mut counts: HashMap<RecordId, usize> = HashMap::new();
+        holds.retain_mut(|hold| {
+            let Some(record_id) = hold.key.record_id else { return true };
+            if self.contains(&hold.key) {
+                return true;
+            }
+            let before = self.records.get(&record_id).map_or(0, Vec::len);
+            let count = counts.entry(record_id).or_insert(before);
+            *count += 1;
+            if *count == MAX_HELD_PER_RECORD {
+                hold.cause = HeldCause::too_many();
+            }
+            *count <= MAX_HELD_PER_RECORD
+        });
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.count += 1;
+        let Some(record_id) = entry.key.record_id else {
+            self.nameless.insert(entry.key);
+            return;
+        };
+        let entries = self.records.entry(record_id).or_default();
+        let at = entries.partition_point(|before| before.key < entry.key);
+        entries.insert(at, entry);
+    }
+
+    fn remove(&mut self, key: &HeldKey) {
+        let Some(record_id) = key.record_id else {
+            self.count -= usize::from(self.nameless.remove(key));
+            return;
+        };
+        if let Some(entries) = self.records.get_mut(&record_id) {
+            let before = entries.len();
+            entries.retain(|entry| entry.key != *key);
+            self.count -= before - entries.len();
+            if entries.is_empty() {
+                self.records.remove(&record_id);
+            }
+        }
+    }
+
+    fn plan_retry(&mut self, record_id: Option<RecordId>, at: Instant) {
+        let Some(record_id) = record_id else { return };
+        let Some(entries) = self.records.get(&record_id) else { return };
+        let Some(first) = entries.first() else { return };
+        if first.may_pass && first.attempt < self.rule.count && self.planned.insert(record_id) {
+            self.due.insert((at, record_id));
+        }
+    }
+}
+
+/// Whether a held change is one of those that a net change is made of.
+fn is_own(net: &NetChange, entry: &Entry) -> bool {
+    net.offsets().any(|offset| offset == entry.key.offset)
+}
+
+/// The version at which a net change replaces the whole record; `None` for patches.
+fn superseding_version(net: &NetChange) -> Option<Version> {
+    let image = net.image.as_ref().map(|image| image.guard);
+    image.max(net.delete)
+}
+
+/// Every change of a net change, to wait behind what is held.
+pub(super) fn waits<'a>(
+    net: &'a NetChange,
+    entity: &'a EntityName,
+) -> impl Iterator<Item = Hold> + 'a {
+    net.offsets().map(move |offset| Hold {
+        key: key_of(offset, entity, net.record_id),
+        version: highest_version(net),
+        creates: creates(net),
+        cause: HeldCause::waits(),
+        attempt: 0,
+    })
+}
+
+/// The name of a change whose entity and record are known.
+pub(super) fn key_of(offset: Offset, entity: &EntityName, record_id: RecordId) -> HeldKey {
+    HeldKey { offset, entity: Some(entity.clone()), record_id: Some(record_id) }
+}
+
+/// Whether a net change may bring its record into being.
+pub(super) fn creates(net: &NetChange) -> bool {
+    net.image.as_ref().is_some_and(|image| image.create)
+}
+
+/// The highest version of a net change; `None` for entities without versions.
+pub(super) fn highest_version(net: &NetChange) -> Option<Version> {
+    let image = net.image.as_ref().map(|image| image.version);
+    let patch = net.patch.as_ref().map(|patch| patch.version);
+    let highest = image.max(patch).max(net.delete);
+    highest.filter(|version| *version != crate::model::net_change::UNVERSIONED)
+}
+
+#[cfg(test)]
+#[path = "held_set_test.rs"]
+mod tests;

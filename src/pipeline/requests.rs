@@ -1,0 +1,225 @@
+//! What people ask of lanes, and what lanes say of themselves, by way of the destination's desk.
+//!
+//! One task per pipeline looks about once a second. It hands each request to the lane that this
+//! process owns, which does it between two batches; a request for another's lane stays where it
+//! is. A desk that cannot be reached delays requests and states, nothing else. Bodies and states
+//! are JSON without record content; a request that nobody understands is refused, not dropped.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use super::PipelineParts;
+use super::status::{LaneState, LaneStatus};
+use crate::destination::desk::{LaneRequest, RequestState, StoredLaneState};
+use crate::model::held::HeldKey;
+use crate::model::position::{Offset, TopicPartition};
+use crate::model::record::{EntityName, RecordId};
+
+/// How often the desk is looked at.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Every so many looks the lanes' states are written.
+const LOOKS_PER_STATE: u32 = 5;
+/// Requests that may wait for one lane; further ones are handed over at a later look.
+const WAITING_ASKS: usize = 16;
+
+/// What a person wants of a lane.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Wish {
+    /// Give a held change up.
+    Dismiss {
+        /// Its entity, where known.
+        entity: Option<String>,
+        /// Its record, where known.
+        record_id: Option<String>,
+        /// Where it lies in the lane's partition.
+        offset: i64,
+    },
+    /// Try held records again now.
+    Retry {
+        /// Only those of this entity.
+        entity: Option<String>,
+        /// Only those of this cause.
+        cause: Option<String>,
+        /// Only this record.
+        record_id: Option<String>,
+    },
+    /// Try paused entities now.
+    Resume {
+        /// Only this one.
+        entity: Option<String>,
+    },
+}
+
+impl Wish {
+    /// The held change that is to be given up.
+    pub(super) fn dismissed(entity: Option<&str>, record_id: Option<&str>, offset: i64) -> HeldKey {
+        HeldKey {
+            offset: Offset(offset),
+            entity: entity.map(EntityName::new),
+            record_id: record_id.and_then(|id| RecordId::from_canonical(id.as_bytes())),
+        }
+    }
+}
+
+/// A request on its way to its lane.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) id: Uuid,
+    pub(super) wish: Wish,
+}
+
+/// Where the lanes of this pipeline receive requests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Desks {
+    lanes: Arc<Mutex<BTreeMap<TopicPartition, mpsc::Sender<Ask>>>>,
+}
+
+impl Desks {
+    /// A place for a lane that has just been assigned; the former owner's is gone.
+    pub(super) fn open(&self, topic_partition: &TopicPartition) -> mpsc::Receiver<Ask> {
+        let (asks, waiting) = mpsc::channel(WAITING_ASKS);
+        self.lock().insert(topic_partition.clone(), asks);
+        waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, mpsc::Sender<Ask>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the desk until dropped.
+    pub(super) async fn serve(self, parts: PipelineParts, owner: String) {
+        let mut ticks = interval(LOOK_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut looks, mut failing) = (0_u32, false);
+        let mut handed: HashSet<(Uuid, TopicPartition)> = HashSet::new();
+        loop {
+            ticks.tick().await;
+            let outcome = self.look(&parts, &owner, &mut handed, looks).await;
+            looks = (looks + 1) % LOOKS_PER_STATE;
+            if let Err(why) = &outcome
+                && !failing
+            {
+                tracing::warn!(profile.id = %parts.profile.id, why, "requests cannot be read; copying goes on");
+            }
+            failing = outcome.is_err();
+        }
+    }
+
+    async fn look(
+        &self,
+        parts: &PipelineParts,
+        owner: &str,
+        handed: &mut HashSet<(Uuid, TopicPartition)>,
+        looks: u32,
+    ) -> Result<(), String> {
+        let (desk, profile) = (parts.destination.desk(), &parts.profile.id);
+        if looks == 0 {
+            // What a lane could not do comes to it again.
+            handed.clear();
+            let states: Vec<StoredLaneState> = parts
+                .status
+                .lanes()
+                .into_iter()
+                .map(|(topic_partition, status)| StoredLaneState {
+                    topic_partition,
+                    owner: owner.into(),
+                    body: state_body(&status),
+                    age_us: 0,
+                })
+                .collect();
+            if !states.is_empty() {
+                let put = desk.put_lane_states(profile, &states).await;
+                put.map_err(|error| error.to_string())?;
+            }
+        }
+        let requests = desk.requests(profile).await.map_err(|error| error.to_string())?;
+        let open = |request: &&LaneRequest| request.state == RequestState::Asked;
+        let open: Vec<&LaneRequest> = requests.iter().filter(open).collect();
+        handed.retain(|(id, lane)| {
+            open.iter().any(|it| it.id == *id && it.lane.topic_partition == *lane)
+        });
+        for request in open {
+            let key = (request.id, request.lane.topic_partition.clone());
+            let Some(asks) = self.lock().get(&key.1).cloned() else { continue };
+            let Ok(wish) = serde_json::from_str::<Wish>(&request.body) else {
+                let progress = r#"{"why":"this version does not know the request"}"#;
+                let refused = desk.move_request(
+                    (request.id, &request.lane),
+                    RequestState::Asked,
+                    RequestState::Refused,
+                    progress,
+                );
+                refused.await.map_err(|error| error.to_string())?;
+                continue;
+            };
+            // A lane that is gone meanwhile gets it again from its next owner.
+            if !asks.is_closed()
+                && !handed.contains(&key)
+                && asks.try_send(Ask { id: request.id, wish }).is_ok()
+            {
+                handed.insert(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a lane is, as `keepstep status` reads it.
+#[derive(Serialize)]
+struct StateBody<'a> {
+    state: &'static str,
+    reason: Option<&'a str>,
+    settled: Option<i64>,
+    end: Option<i64>,
+    settled_ms: Option<i64>,
+    held: usize,
+    paused: BTreeMap<&'a str, &'a str>,
+    outbox: Option<&'a str>,
+}
+
+fn state_body(status: &LaneStatus) -> String {
+    let (state, reason) = match &status.state {
+        LaneState::Taking => ("taking", None),
+        LaneState::Running => ("running", None),
+        LaneState::Waiting(why) => ("waiting", Some(why.as_str())),
+        LaneState::Stopped(why) => ("stopped", Some(why.as_str())),
+    };
+    let body = StateBody {
+        state,
+        reason,
+        settled: status.settled.map(|next| next.0),
+        end: status.end.map(|next| next.0),
+        settled_ms: status.settled_timestamp_ms,
+        held: status.held,
+        paused: status.paused.iter().map(|(name, why)| (name.as_str(), why.as_str())).collect(),
+        outbox: status.outbox.as_deref(),
+    };
+    // Plain fields always have a JSON form.
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_as_the_commands_write_them() {
+        let read = |text| serde_json::from_str::<Wish>(text).ok();
+        let dismiss =
+            r#"{"kind":"dismiss","entity":null,"record_id":null,"offset":7,"reason":"x"}"#;
+        let expected = Wish::Dismiss { entity: None, record_id: None, offset: 7 };
+        assert_eq!(read(dismiss), Some(expected));
+        let retry = r#"{"kind":"retry","entity":"account","cause":null,"record_id":null}"#;
+        let entity = Some("account".to_owned());
+        assert_eq!(read(retry), Some(Wish::Retry { entity, cause: None, record_id: None }));
+        assert_eq!(read(r#"{"kind":"resume"}"#), Some(Wish::Resume { entity: None }));
+        assert_eq!(read(r#"{"kind":"explode"}"#), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! What a tenure does between two batches because somebody wants it, or because it is time: tries
+//! of held records, requests of people.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{InFlight, Tenure, TenureEnd};
+use crate::destination::desk::RequestState;
+use crate::model::batch::Batch;
+use crate::model::held::{HeldKey, Hold, Release, ReleaseReason};
+use crate::model::record::{EntityName, RecordId};
+use crate::pipeline::held_set::{HeldSet, RetryRule};
+use crate::pipeline::requests::{Ask, Wish};
+use crate::pipeline::retry::Retry;
+use crate::pipeline::writer::WriteEnd;
+
+impl Tenure<'_> {
+    /// Begins to try held changes of one record again.
+    pub(super) fn start_retry(&mut self, held: Vec<Hold>) {
+        let parts = self.lane.parts.clone();
+        let retry = Retry {
+            lane: self.lane.id.clone(),
+            intake: self.lane.intake.another(),
+            nothing_held: HeldSet::new(RetryRule::NONE, parts.mutations),
+            parts,
+            held,
+        };
+        let (fence, writer) = (self.standing_fence(), self.writer());
+        self.writes.spawn(async move {
+            match retry.prepare().await {
+                Ok(batch) => writer.write(fence, Arc::new(batch), Vec::new()).await,
+                // The log is away: the lane's own reading meets that, too.
+                Err(_) => WriteEnd::Retake,
+            }
+        });
+        self.in_flight = Some(InFlight { settles: None, started: Instant::now() });
+    }
+
+    /// Does what a person wants, or begins it. Safe to do twice: a request whose end could not be
+    /// noted comes again.
+    pub(super) async fn grant(&mut self, ask: Ask) -> Option<TenureEnd> {
+        let mut end = None;
+        let now = Instant::now().into_std();
+        let progress = match &ask.wish {
+            Wish::Dismiss { entity, record_id, offset } => {
+                let key = Wish::dismissed(entity.as_deref(), record_id.as_deref(), *offset);
+                let is_held = self.lane.held.contains(&key);
+                if is_held && !self.dismiss(key).await {
+                    // It is not done, and comes again.
+                    return Some(self.retaken());
+                }
+                end = is_held.then(|| self.retaken());
+                format!(r#"{{"dismissed":{is_held}}}"#)
+            }
+            Wish::Retry { entity, cause, record_id } => {
+                let fits = |wanted: &Option<String>, found: Option<&str>| {
+                    wanted.is_none() || wanted.as_deref() == found
+                };
+                let records = self.lane.held.retry_now(now, |key, held_for| {
+                    let id = key.record_id.map(RecordId::canonical);
+                    fits(entity, key.entity.as_ref().map(EntityName::as_str))
+                        && fits(cause, Some(held_for))
+                        && fits(record_id, id.as_deref())
+                });
+                format!(r#"{{"records":{records}}}"#)
+            }
+            Wish::Resume { entity } => {
+                let resumed = self.lane.pauses.resume(entity.as_deref(), now);
+                format!(r#"{{"resumed":{resumed}}}"#)
+            }
+        };
+        let (desk, lane) = (self.lane.parts.destination.desk(), &self.lane.id);
+        let (asked, done) = (RequestState::Asked, RequestState::Done);
+        if let Err(error) = desk.move_request((ask.id, lane), asked, done, &progress).await {
+            tracing::warn!(lane = %lane, %error, "the end of a request could not be noted");
+        }
+        end
+    }
+
+    /// Gives a held change up. Whether it was done.
+    async fn dismiss(&mut self, key: HeldKey) -> bool {
+        let release = Release { key, reason: ReleaseReason::Dismissed };
+        let batch = Batch { releases: vec![release], ..Batch::default() };
+        let (fence, writer) = (self.standing_fence(), self.writer());
+        match writer.write(fence, Arc::new(batch), Vec::new()).await {
+            WriteEnd::Written(written, batch) => {
+                self.learn(&batch, &written);
+                true
+            }
+            _ => false,
+        }
+    }
+}
