@@ -41,10 +41,10 @@ pub(super) fn write(
     })
 }
 
-/// Does what [`write`] does, up to the commit, and rolls it back.
+/// Does what [`write()`] does, up to the commit, and rolls it back.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub(super) fn try_out(
     connection: &mut Connection,
     means: Means<'_>,

@@ -41,8 +41,18 @@ impl Tenure<'_> {
         }
         let metrics = &lane.parts.metrics;
         metrics.count_held(batch.holds.len() as u64, batch.releases.len() as u64);
+        let held_before = lane.held.len();
         lane.held.settle(batch, Instant::now().into_std());
         lane.status.held(lane.held.len());
+        // Told once, however many follow: the list has them all.
+        match (held_before, lane.held.len()) {
+            (0, 1..) => tracing::warn!(
+                lane = %lane.id,
+                "changes that cannot be written are held; `keepstep failed summary` says why"
+            ),
+            (1.., 0) => tracing::info!(lane = %lane.id, "no change is held any more"),
+            _ => {}
+        }
         self.outbox.wake();
         if lane.held.len() > MAX_HELD_PER_LANE {
             return Some(TenureEnd::Stopped(too_many_held(lane.held.len())));
