@@ -10,9 +10,8 @@ use std::fmt::Write as _;
 use compact_str::CompactString;
 
 use crate::model::failure::Cause;
+use crate::model::shown::Shown;
 
-/// Longest name that an error repeats, in characters; the rest is cut.
-pub(super) const MAX_QUOTED_NAME: usize = 64;
 /// Longest detail, in bytes; the rest is cut.
 pub(super) const MAX_DETAIL: usize = 300;
 
@@ -136,33 +135,26 @@ impl DecodeError {
     }
 }
 
-/// A name from the wire, made fit for an error: cut, and without control characters.
+/// A name from the wire, made fit for an error.
 pub(super) struct Name<'a>(pub &'a str);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('`')?;
-        let mut characters = self.0.chars();
-        for character in characters.by_ref().take(MAX_QUOTED_NAME) {
-            f.write_char(if character.is_control() { '\u{fffd}' } else { character })?;
-        }
-        if characters.next().is_some() {
-            f.write_char('…')?;
-        }
-        f.write_char('`')
+        write!(f, "`{}`", Shown(self.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::shown::MAX_SHOWN_NAME;
 
     #[test]
     fn names_are_cut_and_cleaned() {
         assert_eq!(Name("name").to_string(), "`name`");
         assert_eq!(Name("a\nb\u{1b}c").to_string(), "`a\u{fffd}b\u{fffd}c`");
         let long = Name(&"ü".repeat(1_000)).to_string();
-        assert_eq!(long.chars().count(), MAX_QUOTED_NAME + 3);
+        assert_eq!(long.chars().count(), MAX_SHOWN_NAME + 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use compact_str::{CompactString, CompactStringExt as _, ToCompactString as _};
 
 use super::decimal::{Decimal, MAX_DIGITS};
 use super::failure::Cause;
-use super::instant_text::parse_instant;
+use super::instant_text::{InstantError, read_instant};
 use super::record::RecordId;
 use super::table::ColumnType;
 use super::value::{Ticks, Value};
@@ -59,8 +59,8 @@ pub fn fit_value(value: Value, column_type: ColumnType) -> Result<Cell, Cause> {
     match column_type {
         ColumnType::Guid => guid(value),
         ColumnType::Text { max_units } => text(value, max_units),
-        ColumnType::Integer => integer(value),
-        ColumnType::Long => long(value),
+        ColumnType::Integer => integer(&value),
+        ColumnType::Long => long(&value),
         ColumnType::Boolean => boolean(value),
         ColumnType::Timestamp => timestamp(value),
         ColumnType::Decimal { scale } => decimal(value, scale),
@@ -119,32 +119,36 @@ fn check_text(text: &str, max_units: Option<u32>) -> Result<(), Cause> {
     Ok(())
 }
 
-fn whole(value: &Value) -> Option<i64> {
-    match value {
+/// A whole number of the column's type; one that no type holds is out of range all the same.
+fn whole<T: TryFrom<i64>>(value: &Value, column_type: &'static str) -> Result<T, Cause> {
+    let number = match value {
         Value::Integer(number) | Value::Choice(number) => Some(i64::from(*number)),
         Value::Long(number) => Some(*number),
-        Value::Decimal(number) => {
-            let whole = number.rescale(0)?;
-            (whole.rescale(number.scale())? == *number)
-                .then(|| i64::try_from(whole.unscaled()).ok())
-                .flatten()
+        Value::Decimal(number) if is_whole(*number) => {
+            number.rescale(0).and_then(|whole| i64::try_from(whole.unscaled()).ok())
         }
-        Value::Untyped(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-fn integer(value: Value) -> Result<Cell, Cause> {
-    let Some(number) = whole(&value) else {
-        return Err(wrong_type(&value, "integer"));
+        Value::Untyped(text) if is_whole_text(text) => text.parse().ok(),
+        other => return Err(wrong_type(other, column_type)),
     };
-    i32::try_from(number)
-        .map(Cell::Integer)
-        .map_err(|_| Cause::NumberOutOfRange { column_type: "integer" })
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or(Cause::NumberOutOfRange { column_type })
 }
 
-fn long(value: Value) -> Result<Cell, Cause> {
-    whole(&value).map(Cell::Long).ok_or_else(|| wrong_type(&value, "long"))
+fn is_whole(number: Decimal) -> bool {
+    number.rescale(0).and_then(|whole| whole.rescale(number.scale())) == Some(number)
+}
+
+fn is_whole_text(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn integer(value: &Value) -> Result<Cell, Cause> {
+    whole(value, "integer").map(Cell::Integer)
+}
+
+fn long(value: &Value) -> Result<Cell, Cause> {
+    whole(value, "long").map(Cell::Long)
 }
 
 fn boolean(value: Value) -> Result<Cell, Cause> {
@@ -159,7 +163,12 @@ fn timestamp(value: Value) -> Result<Cell, Cause> {
         Value::Timestamp(ticks) => Some(*ticks),
         Value::Date(days) => Ticks::from_unix_days(*days),
         Value::Untyped(text) => {
-            Some(parse_instant(text).ok_or_else(|| wrong_type(&value, "timestamp"))?)
+            let read = read_instant(text);
+            let read = read.map_err(|error| match error {
+                InstantError::OutOfRange => Cause::TimeOutOfRange,
+                InstantError::NoInstant => wrong_type(&value, "timestamp"),
+            });
+            Some(read?)
         }
         _ => return Err(wrong_type(&value, "timestamp")),
     };
@@ -178,8 +187,12 @@ fn decimal(value: Value, scale: u8) -> Result<Cell, Cause> {
             Decimal::new(i128::from(*number), 0).and_then(|number| number.rescale(scale))
         }
         Value::Untyped(text) => {
-            let number: Decimal = text.parse().map_err(|_| wrong_type(&value, "decimal"))?;
-            number.rescale(scale)
+            match text.parse::<Decimal>() {
+                Ok(number) => number.rescale(scale),
+                // A number all the same, of more digits than any column has.
+                Err(_) if is_number_text(text) => None,
+                Err(_) => return Err(wrong_type(&value, "decimal")),
+            }
         }
         _ => return Err(wrong_type(&value, "decimal")),
     };
@@ -188,6 +201,11 @@ fn decimal(value: Value, scale: u8) -> Result<Cell, Cause> {
         return Err(out_of_range);
     }
     Ok(Cell::Decimal(number))
+}
+
+/// Whether the text is a number in plain or scientific notation, however large.
+fn is_number_text(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit()) && text.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -253,7 +271,20 @@ mod tests {
             fit_value(Value::Decimal("5.0".parse().unwrap()), ColumnType::Integer),
             Ok(Cell::Integer(5))
         );
-        assert!(fit_value(Value::Decimal("5.5".parse().unwrap()), ColumnType::Integer).is_err());
+        let fraction = Value::Decimal("5.5".parse().unwrap());
+        let wrong = Cause::WrongType { kind: "decimal", column_type: "integer" };
+        assert_eq!(fit_value(fraction, ColumnType::Integer), Err(wrong));
+        // A number of more digits than the type holds is too large, not of another type.
+        let untyped = |text: &str| Value::Untyped(text.into());
+        let large = Value::Decimal("9223372036854775808".parse().unwrap());
+        for value in [large, untyped("9223372036854775808"), untyped("-99999999999999999999")] {
+            let beyond = Err(Cause::NumberOutOfRange { column_type: "long" });
+            assert_eq!(fit_value(value, ColumnType::Long), beyond);
+        }
+        for text in ["", "-", "1.0", "0x1", "1 "] {
+            let wrong = Cause::WrongType { kind: "untyped text", column_type: "long" };
+            assert_eq!(fit_value(untyped(text), ColumnType::Long), Err(wrong), "{text}");
+        }
     }
 
     #[test]

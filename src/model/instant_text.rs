@@ -8,12 +8,55 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 use super::value::Ticks;
 
+/// Why a text names no moment that can be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstantError {
+    /// It names none.
+    NoInstant,
+    /// It names one outside the years 1 to 9999.
+    OutOfRange,
+}
+
 /// The moment that `text` names, or `None` if it names none in the years 1 to 9999.
 pub fn parse_instant(text: &str) -> Option<Ticks> {
+    read_instant(text).ok()
+}
+
+/// The moment that `text` names.
+///
+/// # Errors
+/// [`InstantError`] tells what names none from what lies beyond the calendar.
+pub fn read_instant(text: &str) -> Result<Ticks, InstantError> {
     match text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
-        Some(inner) => parse_epoch(inner).and_then(|(ms, _)| Ticks::from_unix_ms(ms)),
-        None => parse_iso(text),
+        Some(inner) => {
+            let moment = parse_epoch(inner).map(|(ms, _)| Ticks::from_unix_ms(ms));
+            let too_long = || beyond_if(is_long_number(inner));
+            moment.ok_or_else(too_long)?.ok_or(InstantError::OutOfRange)
+        }
+        None => match parse_iso(text) {
+            Some(moment) => moment.ok_or(InstantError::OutOfRange),
+            None => Err(beyond_if(has_other_year(text))),
+        },
     }
+}
+
+fn beyond_if(beyond: bool) -> InstantError {
+    if beyond { InstantError::OutOfRange } else { InstantError::NoInstant }
+}
+
+/// Whether these are more milliseconds than 64 bits hold.
+fn is_long_number(inner: &str) -> bool {
+    let digits = inner.strip_prefix('-').unwrap_or(inner);
+    digits.len() >= 19 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a date stands there whose year has more than four digits, or a sign.
+fn has_other_year(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let long = digits >= 4 + usize::from(unsigned.len() == text.len());
+    // The rest must be that of a date: with another year it is one.
+    long && parse_iso(&format!("2000{}", &unsigned[digits..])).is_some()
 }
 
 /// Milliseconds since 1970 and the offset in minutes of the inside of `/Date(…)/`.
@@ -32,7 +75,8 @@ pub fn parse_epoch(inner: &str) -> Option<(i64, i32)> {
     Some((ms.parse().ok()?, if sign == "-" { -minutes } else { minutes }))
 }
 
-fn parse_iso(text: &str) -> Option<Ticks> {
+/// The moment of ISO 8601; within, `None` if it lies outside the years 1 to 9999.
+fn parse_iso(text: &str) -> Option<Option<Ticks>> {
     let moment = OffsetDateTime::parse(text, &Iso8601::DEFAULT)
         .or_else(|_| {
             PrimitiveDateTime::parse(text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc)
@@ -40,11 +84,12 @@ fn parse_iso(text: &str) -> Option<Ticks> {
         .or_else(|_| {
             time::Date::parse(text, &Iso8601::DEFAULT).map(|date| date.midnight().assume_utc())
         })
-        .ok()?
-        .checked_to_offset(UtcOffset::UTC)?;
+        .ok()?;
+    // Beyond the year 9999 in UTC there is no such moment for the calendar either.
+    let Some(moment) = moment.checked_to_offset(UtcOffset::UTC) else { return Some(None) };
     let unix_ticks = moment.unix_timestamp_nanos() / 100;
-    let epoch = i128::from(Ticks::from_unix_ms(0)?.get());
-    Ticks::new(i64::try_from(unix_ticks + epoch).ok()?)
+    let epoch = Ticks::from_unix_ms(0).map_or(0, |epoch| i128::from(epoch.get()));
+    Some(i64::try_from(unix_ticks + epoch).ok().and_then(Ticks::new))
 }
 
 #[cfg(test)]
@@ -80,6 +125,25 @@ mod tests {
             "/Date(1)",
         ] {
             assert_eq!(parse_instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_the_calendar_is_told_from_what_is_no_moment() {
+        for text in [
+            "0000-12-31",
+            "0001-01-01T00:30:00+01:00",
+            "9999-12-31T23:30:00-01:00",
+            "10000-01-01T00:00:00Z",
+            "+10000-01-01",
+            "-0001-01-01",
+            "/Date(253402300800000)/",
+            "/Date(-99999999999999999999)/",
+        ] {
+            assert_eq!(read_instant(text), Err(InstantError::OutOfRange), "{text}");
+        }
+        for text in ["", "-", "10000", "10000-13-01", "2023-02-29", "/Date(1+2)/", "/Date(é)/"] {
+            assert_eq!(read_instant(text), Err(InstantError::NoInstant), "{text}");
         }
     }
 }

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, ToCompactString as _};
 
 use super::cell::{Cell, fit_value};
 use super::change::{Change, Image, Operation, Version};
 use super::entity::EntityDefinition;
 use super::failure::{Cause, Rejection};
 use super::record::{EntityName, RecordId};
+use super::shown::Shown;
 use super::table::{
     AttributeColumns, ColumnType, ENTITY_TYPE_UNITS, Table, VERSION_NUMBER, attribute_columns,
     entity_type_column,
@@ -180,6 +181,7 @@ impl Mapping {
                 match self.unknown_attributes {
                     UnknownAttribute::Drop => *dropped += 1,
                     UnknownAttribute::Stop => {
+                        let name = Shown(&name).to_compact_string();
                         return Err(Rejection::in_column(&name, Cause::UnknownAttribute));
                     }
                 }

@@ -22,5 +22,6 @@ pub mod net_change;
 pub mod position;
 pub mod profile;
 pub mod record;
+pub mod shown;
 pub mod table;
 pub mod value;

@@ -40,13 +40,14 @@ pub struct RecordId(pub Uuid);
 
 impl RecordId {
     /// Reads the only accepted text of a key: 36 characters, lower case, with hyphens.
-    /// Anything else is a producer fault (design §4) and gives `None`.
+    /// Anything else is a producer fault (design §4) and gives `None`, and so does the nil id: it is
+    /// no record's, and stands for "not known" in the own tables.
     pub fn from_canonical(text: &[u8]) -> Option<Self> {
         if text.len() != 36 || text.iter().any(u8::is_ascii_uppercase) {
             return None;
         }
         let id = Uuid::try_parse_ascii(text).ok()?;
-        Some(Self(id))
+        (!id.is_nil()).then_some(Self(id))
     }
 
     /// The bytes of the canonical text, for a key on the log.
@@ -94,6 +95,7 @@ mod tests {
             "{0f8fad5b-d9cb-469f-a165-70867728950e}",
             "0f8fad5bd9cb469fa16570867728950e",
             "0f8fad5b-d9cb-469f-a165-70867728950g",
+            "00000000-0000-0000-0000-000000000000",
         ] {
             assert_eq!(RecordId::from_canonical(wrong.as_bytes()), None, "{wrong}");
         }

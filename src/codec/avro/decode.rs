@@ -48,6 +48,12 @@ struct Reader<'a> {
     attribute: Option<&'a str>,
 }
 
+/// Whether these are lower-case letters, digits and underscores, as in every logical name.
+fn looks_like_name(name: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    name.bytes().all(letters)
+}
+
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self { cursor: AvroCursor::new(bytes), field: "", attribute: None }
@@ -56,6 +62,15 @@ impl<'a> Reader<'a> {
     fn error(&self, code: DecodeCode, base: usize) -> DecodeError {
         let (field, offset) = (self.field, base + self.cursor.offset());
         match self.attribute {
+            // In damaged bytes a name may begin or end in the middle of a value: what does not look
+            // like a logical name is not repeated.
+            Some(name) if !looks_like_name(name) => DecodeError::new(
+                code,
+                format_args!(
+                    "field {field}, an attribute of {} bytes, at byte {offset}",
+                    name.len()
+                ),
+            ),
             Some(name) => DecodeError::new(
                 code,
                 format_args!("field {field}, attribute {}, at byte {offset}", Name(name)),

@@ -15,6 +15,7 @@ use self::attribute::attribute;
 use self::member::{Object, list, number, object, text};
 use super::entity::{EntityDefinition, Intersect, IntersectSide};
 use super::record::EntityName;
+use super::shown::is_deceptive;
 
 mod attribute;
 mod member;
@@ -63,7 +64,8 @@ pub enum Problem {
     },
     /// A name that cannot be one.
     #[error(
-        "{0} must have 1 to {MAX_NAME_BYTES} bytes, no control characters and no upper-case letters"
+        "{0} must have 1 to {MAX_NAME_BYTES} bytes, no control characters, nothing that turns \
+         the direction of text, and no upper-case letters"
     )]
     Name(&'static str),
     /// The same thing twice.
@@ -311,7 +313,7 @@ fn check_sides(
 
 /// A name of a length that every part can hold.
 fn bounded_name(name: &str, field: &'static str) -> Result<CompactString, Problem> {
-    let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
+    let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(is_deceptive);
     if fits { Ok(CompactString::new(name)) } else { Err(Problem::Name(field)) }
 }
 
