@@ -27,7 +27,6 @@ use keepstep::pipeline::{Pipeline, PipelineParts};
 
 use crate::case::BATCH_CHANGES;
 use crate::process;
-use crate::rows::ENTITY;
 
 /// What a child process is told, one line of text each, in this order.
 #[derive(Clone)]
@@ -36,7 +35,8 @@ pub struct Orders {
     pub log: String,
     /// URL of PostgreSQL, or the SQLite file.
     pub destination: String,
-    pub topic: String,
+    /// Entities, each with its topic; the first one is measured.
+    pub entities: Vec<(String, String)>,
     pub profile: String,
     pub connections: usize,
     pub versioned: bool,
@@ -70,10 +70,12 @@ const ORDERS: &str = "KEEPSTEP_BENCH_ORDERS";
 
 impl Orders {
     fn text(&self) -> String {
+        let entities = self.entities.iter().map(|(entity, topic)| format!("{entity}={topic}"));
+        let entities: Vec<String> = entities.collect();
         [
             &self.log,
             &self.destination,
-            &self.topic,
+            &entities.join(" "),
             &self.profile,
             &self.connections.to_string(),
             &self.versioned.to_string(),
@@ -92,7 +94,7 @@ impl Orders {
         Self {
             log: next(),
             destination: next(),
-            topic: next(),
+            entities: next().split(' ').map(pair).collect(),
             profile: next(),
             connections: next().parse().expect("a number"),
             versioned: next() == "true",
@@ -123,7 +125,18 @@ impl Orders {
     }
 }
 
+fn pair(text: &str) -> (String, String) {
+    let (entity, topic) = text.split_once('=').expect("an entity and its topic");
+    (entity.to_owned(), topic.to_owned())
+}
+
 impl Running {
+    /// Ends a child that has no end of its own.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the child runs");
+        self.child.wait().expect("the child ends");
+    }
+
     /// Waits for the end; the child then waits until it was measured.
     pub fn finish(mut self) -> Run {
         let mut line = String::new();
@@ -178,15 +191,19 @@ fn destination(orders: &Orders) -> Arc<dyn Destination> {
 
 async fn work(orders: Orders) {
     let text = std::fs::read(&orders.definition).expect("the definition");
-    let definition = read_definitions(&text).expect("a definition").remove(0);
-    let topic = Topic::new(&orders.topic);
+    let definitions = read_definitions(&text).expect("definitions");
     let versioned = orders.versioned;
+    let entity = |(name, topic): &(String, String)| {
+        let topic = Topic::new(topic);
+        ProfileEntity { name: name.as_str().into(), versioned, topic }
+    };
+    let entities: Vec<ProfileEntity> = orders.entities.iter().map(entity).collect();
     let profile = Profile {
         id: ProfileId::new(&orders.profile).expect("an id"),
         name: "bench".to_owned(),
         schema: "public".into(),
         prefix: None,
-        entities: vec![ProfileEntity { name: ENTITY.into(), versioned, topic }],
+        entities: entities.clone(),
         unknown_attributes: UnknownAttribute::Stop,
         start: Start::Earliest,
         images_only: false,
@@ -199,26 +216,30 @@ async fn work(orders: Orders) {
         retry_interval: Duration::ZERO,
         drain: Duration::from_secs(10),
     };
-    let table = Table::of(&definition, "public", None);
-    let mapping = Mapping::new(&definition, table, versioned, UnknownAttribute::Stop);
+    let mapping = |entity: &ProfileEntity| {
+        let definition = definitions.iter().find(|it| it.name.as_str() == entity.name);
+        let definition = definition.expect("a definition of each entity");
+        let table = Table::of(definition, "public", None);
+        Arc::new(Mapping::new(definition, table, versioned, UnknownAttribute::Stop))
+    };
     let status: Arc<StatusBoard> = Arc::default();
     let metrics = Metrics::new().expect("metrics");
     let parts = PipelineParts {
         profile: Arc::new(profile),
-        mappings: vec![Arc::new(mapping)],
+        mappings: entities.iter().map(mapping).collect(),
         decoder: Arc::new(DecoderSettings::default()),
         log: log(&orders).await,
         destination: destination(&orders),
         budget: MemoryBudget::new(128 << 20),
         status: Arc::clone(&status),
-        metrics: Arc::new(metrics.profile("bench", [ENTITY])),
+        metrics: Arc::new(metrics.profile("bench", entities.iter().map(|it| it.name.as_str()))),
         clock: Arc::new(now_ms),
         seed: 1,
         mutations: Mutations::default(),
     };
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let pipeline = tokio::spawn(Pipeline::new(parts).run(stopped));
-    let report = watch(&status, orders.begin, orders.end).await;
+    let report = watch(&status, &entities[0].topic, orders.begin, orders.end).await;
     println!("{report}");
     let thanked = tokio::task::spawn_blocking(|| {
         std::io::stdin().read_line(&mut String::new()).expect("the parent answers")
@@ -229,12 +250,13 @@ async fn work(orders: Orders) {
 }
 
 /// Changes and seconds between the first batch and the last, all changes settled, p50 and p99.
-async fn watch(status: &Arc<StatusBoard>, begin: u64, end: u64) -> String {
+async fn watch(status: &Arc<StatusBoard>, topic: &Topic, begin: u64, end: u64) -> String {
     let mut notices = status.subscribe();
     let mut first: Option<(Instant, u64)> = None;
     loop {
         notices.changed().await.expect("the board is there");
-        let changes = status.totals().changes;
+        let lanes = status.settled().into_iter().filter(|(lane, _)| lane.topic == *topic);
+        let changes = lanes.map(|(_, next)| next.0.unsigned_abs()).sum();
         if changes <= begin {
             let stopped = status.lanes().into_iter().find(|(_, lane)| {
                 matches!(lane.state, keepstep::pipeline::status::LaneState::Stopped(_))

@@ -20,24 +20,26 @@ mod bare_sqlite;
 mod case;
 mod failed_list;
 mod keepstep;
+mod poison;
 mod process;
+mod recovery;
 mod report;
 mod rows;
+mod sqlite;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ::keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use ::keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use ::keepstep::log::{Log, NewRecord};
 use ::keepstep::model::position::Topic;
-use case::{BATCH_CHANGES, PARTITIONS, Work};
+use case::{PARTITIONS, Work};
 use keepstep::{Orders, Run};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use report::Measured;
-use rows::Layout;
+use rows::{ENTITY, Layout};
 
 /// keepstep's default number of connections.
 const CONNECTIONS: usize = 4;
@@ -49,6 +51,7 @@ struct Bench {
     rounds: usize,
     scale: f64,
     topics: usize,
+    runs: usize,
 }
 
 /// Makes the work of a case.
@@ -77,6 +80,7 @@ fn main() {
         rounds: number("KEEPSTEP_BENCH_ROUNDS", 5.0) as usize,
         scale: number("KEEPSTEP_BENCH_SCALE", 1.0),
         topics: 0,
+        runs: 0,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cases: [(&str, MakeWork); 4] = [
@@ -91,7 +95,7 @@ fn main() {
             case::inserts(layout, bench.count(100_000), Some(definition))
         }),
     ];
-    let mut measured = Vec::new();
+    let (mut measured, mut aimed) = (Vec::new(), Vec::new());
     let wanted = |name: &str| {
         chosen.is_empty() || chosen.iter().any(|chosen| name.starts_with(chosen.as_str()))
     };
@@ -114,7 +118,16 @@ fn main() {
     if wanted("failed-list") {
         failed_list::run(&bench.folder, bench.count(1_000_000));
     }
-    report::report(&measured);
+    if wanted("poison-1-percent") {
+        aimed.extend(runtime.block_on(bench.poison_one_percent()));
+    }
+    if wanted("poison-one-entity") {
+        aimed.push(runtime.block_on(bench.poison_one_entity()));
+    }
+    if wanted("recovery") {
+        aimed.push(runtime.block_on(bench.recovery()));
+    }
+    report::report(&measured, &aimed);
 }
 
 impl Bench {
@@ -132,15 +145,19 @@ impl Bench {
     async fn topic(&mut self, records: &[NewRecord]) -> String {
         self.topics += 1;
         let name = format!("bench.{}.{}", std::process::id(), self.topics);
+        self.create_topic(&name).await;
+        self.append(&name, records).await;
+        name
+    }
+
+    async fn create_topic(&self, name: &str) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
         let partitions = i32::try_from(PARTITIONS).unwrap();
-        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
             .set("message.timestamp.type", "LogAppendTime");
         let made = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
         made.into_iter().for_each(|result| drop(result.unwrap()));
-        self.append(&name, records).await;
-        name
     }
 
     async fn append(&self, topic: &str, records: &[NewRecord]) {
@@ -152,7 +169,7 @@ impl Bench {
 
     async fn fresh_database(&self) {
         let client = bare_postgres::connect(&self.postgres).await;
-        let text = "DROP SCHEMA IF EXISTS keepstep CASCADE; DROP TABLE IF EXISTS account, bare; CHECKPOINT";
+        let text = "DROP SCHEMA IF EXISTS keepstep CASCADE; DROP TABLE IF EXISTS account, poisoned, bare; CHECKPOINT";
         client.batch_execute(text).await.unwrap();
     }
 
@@ -195,7 +212,7 @@ impl Bench {
                 let orders = Orders {
                     log: self.kafka.clone(),
                     destination: self.postgres.clone(),
-                    topic: topic.clone(),
+                    entities: vec![(ENTITY.to_owned(), topic.clone())],
                     profile: format!("bench-{round}-{connections}-{}", self.topics),
                     connections,
                     versioned: work.versioned,
@@ -225,51 +242,6 @@ impl Bench {
         measured
     }
 
-    async fn sqlite_case(&mut self, name: &str, rows: &case::SqliteWork) -> Measured {
-        let mut measured = Measured::new(name);
-        let definition = self.definition(&rows.layout);
-        let log_folder = self.folder.join(format!("{name}.log"));
-        drop(std::fs::remove_dir_all(&log_folder));
-        std::fs::create_dir_all(&log_folder).unwrap();
-        fill_embedded(&log_folder, &rows.records).await;
-        let changes = rows.records.len() as f64;
-        for round in 0..self.rounds {
-            let file = self.folder.join("bare.sqlite");
-            remove_database(&file);
-            let took = bare_sqlite::run(&file, &rows.layout, &rows.batches);
-            let limit = changes / took.as_secs_f64();
-            measured.limit.push(limit);
-            measured.best.push(limit);
-            remove_database(&file);
-            let file = self.folder.join("keepstep.sqlite");
-            remove_database(&file);
-            let orders = Orders {
-                log: log_folder.to_str().unwrap().to_owned(),
-                destination: file.to_str().unwrap().to_owned(),
-                topic: "bench".to_owned(),
-                profile: format!("bench-{round}"),
-                connections: 1,
-                versioned: true,
-                definition: definition.clone(),
-                begin: 0,
-                end: rows.records.len() as u64,
-                linger_ms: 50,
-            };
-            let run = tokio::task::spawn_blocking(move || orders.run()).await.unwrap();
-            println!(
-                "{name} round {round}: bare {limit:.0}/s, keepstep {:.0}/s, {:.2} µs, {:.0} MB",
-                run.rate, run.cpu_us_per_change, run.peak_rss_mb
-            );
-            measured.one.push(run.rate);
-            measured.rates.push(run.rate);
-            measured.cpu_us.push(run.cpu_us_per_change);
-            measured.rss_mb.push(run.peak_rss_mb);
-            remove_database(&file);
-        }
-        drop(std::fs::remove_dir_all(&log_folder));
-        measured
-    }
-
     /// 2,000 changes a second for a while, after the lanes have begun.
     async fn latency_case(&mut self) -> Measured {
         let mut measured = Measured::new("latency");
@@ -280,7 +252,7 @@ impl Bench {
         let orders = Orders {
             log: self.kafka.clone(),
             destination: self.postgres.clone(),
-            topic: topic.clone(),
+            entities: vec![(ENTITY.to_owned(), topic.clone())],
             profile: "bench-latency".to_owned(),
             connections: CONNECTIONS,
             versioned: true,
@@ -316,23 +288,5 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("keepstep did not begin within a minute");
-    }
-}
-
-async fn fill_embedded(folder: &Path, records: &[NewRecord]) {
-    let settings = EmbeddedSettings::new(std::sync::Arc::new(|| 1_700_000_000_000));
-    let log = EmbeddedLog::open(folder, OpenMode::Consume, settings).await.unwrap();
-    let topic = Topic::new("bench");
-    log.create_topic(&topic, PARTITIONS, false).await.unwrap();
-    for chunk in records.chunks(BATCH_CHANGES) {
-        log.append(&topic, chunk.to_vec()).await.unwrap();
-    }
-}
-
-fn remove_database(file: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = file.as_os_str().to_owned();
-        name.push(suffix);
-        drop(std::fs::remove_file(name));
     }
 }

@@ -62,8 +62,99 @@ impl Measured {
     }
 }
 
-/// Prints the table and writes the file.
-pub fn report(cases: &[Measured]) {
+/// What a case must come to.
+#[derive(Clone, Copy)]
+pub enum Aim {
+    /// The run beside it is at most so many times as fast.
+    TimesAtMost(f64),
+    /// At least this share of the rate of the run beside it.
+    ShareAtLeast(f64),
+    /// So many seconds at most, with nothing beside it.
+    SecondsAtMost(f64),
+}
+
+/// All rounds of a case that has a target.
+pub struct Aimed {
+    case: String,
+    aim: Aim,
+    /// Changes per second, or seconds.
+    pub ours: Vec<f64>,
+    /// Changes per second of the run beside it, round by round.
+    pub beside: Vec<f64>,
+}
+
+impl Aimed {
+    pub fn new(case: &str, aim: Aim) -> Self {
+        Self { case: case.to_owned(), aim, ours: Vec::new(), beside: Vec::new() }
+    }
+
+    /// What it came to, and whether that is what it must be.
+    fn value(&self) -> (f64, bool) {
+        match self.aim {
+            Aim::TimesAtMost(most) => {
+                let times = median(&ratios(&self.beside, &self.ours));
+                (times, times <= most)
+            }
+            Aim::ShareAtLeast(least) => {
+                let share = median(&ratios(&self.ours, &self.beside));
+                (share, share >= least)
+            }
+            Aim::SecondsAtMost(most) => (median(&self.ours), median(&self.ours) <= most),
+        }
+    }
+
+    fn target(&self) -> String {
+        match self.aim {
+            Aim::TimesAtMost(most) => format!("<= {most} times the time"),
+            Aim::ShareAtLeast(least) => format!(">= {least} of the rate"),
+            Aim::SecondsAtMost(most) => format!("<= {most} s"),
+        }
+    }
+
+    fn print(&self) {
+        let (value, met) = self.value();
+        let rate = |rates: &[f64]| match self.aim {
+            Aim::SecondsAtMost(_) => "-".to_owned(),
+            _ => format!("{:.0}", median(rates)),
+        };
+        println!(
+            "{:<30} {:>10} {:>10} {value:>7.2}  {}: {}",
+            self.case,
+            rate(&self.ours),
+            rate(&self.beside),
+            self.target(),
+            if met { "met" } else { "MISSED" }
+        );
+    }
+
+    fn json(&self) -> Value {
+        let (value, met) = self.value();
+        json!({
+            "case": self.case,
+            "median": rounded(median(&self.ours)),
+            "beside_median": rounded(median(&self.beside)),
+            "value": rounded(value),
+            "target": self.target(),
+            "met": met,
+        })
+    }
+}
+
+/// Prints the tables and writes the file.
+pub fn report(cases: &[Measured], aimed: &[Aimed]) {
+    if !cases.is_empty() {
+        print(cases);
+    }
+    if !aimed.is_empty() {
+        println!("\n{:<30} {:>10} {:>10} {:>7}  target", "case", "changes/s", "beside/s", "value");
+        aimed.iter().for_each(Aimed::print);
+    }
+    let list = cases.iter().map(Measured::json).chain(aimed.iter().map(Aimed::json)).collect();
+    let text = serde_json::to_string_pretty(&Value::Array(list)).expect("plain values");
+    std::fs::write("target/bench.json", text + "\n").expect("target/bench.json can be written");
+}
+
+fn print(cases: &[Measured]) {
     println!(
         "\n{:<30} {:>10} {:>10} {:>7} {:>7} {:>9} {:>9} {:>7}",
         "case", "changes/s", "limit/s", "ratio", "best", "µs CPU", "db CPU s", "MB"
@@ -89,7 +180,4 @@ pub fn report(cases: &[Measured]) {
         "\nratio: keepstep on one connection to the bare program on one, median of the rounds.\n\
          best: keepstep at its defaults to the bare program's best of 1, 2 and 4 connections."
     );
-    let list = Value::Array(cases.iter().map(Measured::json).collect());
-    let text = serde_json::to_string_pretty(&list).expect("plain values");
-    std::fs::write("target/bench.json", text + "\n").expect("target/bench.json can be written");
 }
