@@ -17,7 +17,7 @@ use crate::model::held::{
     HeldCause, HeldChange, HeldKey, Hold, MAX_HELD_PER_RECORD, Release, ReleaseReason,
 };
 use crate::model::mutation::Mutations;
-use crate::model::net_change::NetChange;
+use crate::model::net_change::{NetChange, UNVERSIONED};
 use crate::model::position::Offset;
 use crate::model::record::{EntityName, RecordId};
 
@@ -82,7 +82,7 @@ impl Entry {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeldSet {
     /// Per record, ascending by position. Those without a record hold up nobody.
     records: HashMap<RecordId, Vec<Entry>>,
@@ -248,16 +248,21 @@ impl HeldSet {
             || earlier.all(|entry| entry.version.is_none_or(|held| held <= version))
     }
 
-    /// At most so many held changes of a record: the last that finds room says that more came.
-    fn cap(&self, holds: &mut Vec<Hold>) {
+    /// At most so many held changes of a record: the last that finds room says that more came, and
+    /// goes on saying it when it is held anew. Whoever adds holds to a batch calls this before the
+    /// batch is written; the holds ascend by key. Safe to repeat.
+    pub(super) fn cap(&self, holds: &mut Vec<Hold>) {
         let mut counts: HashMap<RecordId, usize> = HashMap::new();
         holds.retain_mut(|hold| {
             let Some(record_id) = hold.key.record_id else { return true };
-            if self.contains(&hold.key) {
+            let entries = self.records.get(&record_id).map(Vec::as_slice).unwrap_or_default();
+            if let Some(entry) = entries.iter().find(|entry| entry.key == hold.key) {
+                if entry.overflown {
+                    hold.cause = HeldCause::too_many();
+                }
                 return true;
             }
-            let before = self.records.get(&record_id).map_or(0, Vec::len);
-            let count = counts.entry(record_id).or_insert(before);
+            let count = counts.entry(record_id).or_insert(entries.len());
             *count += 1;
             if *count == MAX_HELD_PER_RECORD {
                 hold.cause = HeldCause::too_many();
@@ -342,7 +347,7 @@ pub(super) fn highest_version(net: &NetChange) -> Option<Version> {
     let image = net.image.as_ref().map(|image| image.version);
     let patch = net.patch.as_ref().map(|patch| patch.version);
     let highest = image.max(patch).max(net.delete);
-    highest.filter(|version| *version != crate::model::net_change::UNVERSIONED)
+    highest.filter(|version| *version != UNVERSIONED)
 }
 
 #[cfg(test)]

@@ -174,24 +174,13 @@ impl Intake {
         if checkpoint.is_paused(change.entity.as_str()) {
             return Ok(Ok(None));
         }
-        if change.record_id.0.is_nil() {
-            // In the own tables it means that the record is not known.
-            let cause = (&Rejection::of(Cause::Undecodable("the record id is nil".into()))).into();
-            let key =
-                HeldKey { offset: record.offset, entity: Some(change.entity), record_id: None };
-            return Ok(Err(Box::new(Hold {
-                key,
-                version: None,
-                creates: false,
-                cause,
-                attempt: 0,
-            })));
-        }
         let (entity, record_id, version) =
             (change.entity.clone(), change.record_id, change.version);
         let creates = change.operation == Operation::Create;
         let is_patch = change.image == Image::Patch && change.operation != Operation::Delete;
-        let fitted = if !self.key_fits(record, &change, several) {
+        let fitted = if record_id.0.is_nil() {
+            Err(Rejection::of(Cause::Undecodable("the record id is nil".into())))
+        } else if !self.key_fits(record, &change, several) {
             Err(Rejection::of(Cause::KeyMismatch))
         } else if self.images_only && is_patch {
             Err(Rejection::of(Cause::UnexpectedPatch))
@@ -215,7 +204,9 @@ impl Intake {
             });
         }
         self.metrics.count_decode_failure(rejection.cause.code());
-        let key = key_of(record.offset, &entity, record_id);
+        let mut key = key_of(record.offset, &entity, record_id);
+        // In the own tables it means that the record is not known: it holds up nobody.
+        key.record_id = key.record_id.filter(|id| !id.0.is_nil());
         let version = version.filter(|_| mapping.versioned);
         let cause = (&rejection).into();
         Ok(Err(Box::new(Hold { key, version, creates, cause, attempt: 0 })))

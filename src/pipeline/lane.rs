@@ -2,7 +2,11 @@
 //!
 //! A lane *takes* its checkpoint, checks that the log is still the one that the checkpoint speaks
 //! of, starts its feed there, and copies for one [`Tenure`]. After anything unclear the tenure ends
-//! and the lane takes again. Nothing is kept from one tenure to the next.
+//! and the lane takes again. What it learned of its tables (which entities fail as a whole and stand
+//! back, what people asked for) is kept from one tenure to the next; what the destination knows
+//! better (cursors, held changes) is read anew.
+
+use std::sync::Arc;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -48,9 +52,8 @@ pub(super) struct Lane {
     pub(super) status: LaneReporter,
     pub(super) rng: SmallRng,
     pub(super) intake: Intake,
-    /// What the lane learned of its records and tables, kept from one tenure to the next; the
-    /// held records are read anew at each take.
-    pub(super) held: HeldSet,
+    /// Read anew at each take; shared with whoever is writing a batch.
+    pub(super) held: Arc<HeldSet>,
     pub(super) breaker: Breaker,
     pub(super) pauses: Pauses,
     /// What people want of it.
@@ -129,19 +132,20 @@ impl Lane {
     async fn load_held(&mut self) -> Result<(), DestinationError> {
         let profile = &self.parts.profile;
         let rule = RetryRule { count: profile.retry_count, interval: profile.retry_interval };
-        self.held = HeldSet::new(rule, self.parts.mutations);
+        let mut set = HeldSet::new(rule, self.parts.mutations);
         let mut after: Option<HeldKey> = None;
         loop {
             let page =
                 self.parts.destination.held(&self.id, WhichHeld::All, after.as_ref(), HELD_PAGE);
             let page = page.await?;
-            self.held.load(&page, Instant::now().into_std());
+            set.load(&page, Instant::now().into_std());
             match page.last() {
                 Some(last) if page.len() == HELD_PAGE => after = Some(last.key.clone()),
                 _ => break,
             }
         }
-        self.status.held(self.held.len());
+        self.status.held(set.len());
+        self.held = Arc::new(set);
         Ok(())
     }
 }

@@ -303,7 +303,7 @@ impl Pipeline {
             status: self.parts.status.add(&topic_partition, gauges),
             rng: SmallRng::seed_from_u64(self.rng.random()),
             intake,
-            held: HeldSet::new(RetryRule::NONE, self.parts.mutations),
+            held: Arc::new(HeldSet::new(RetryRule::NONE, self.parts.mutations)),
             breaker: Breaker::new(self.parts.mutations),
             pauses: Pauses::default(),
             asks: self.desks.open(&topic_partition),

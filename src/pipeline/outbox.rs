@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::lane::Lane;
+use super::retry::read_exactly;
 use super::status::LaneReporter;
 use crate::codec::encode_dead_letter;
 use crate::destination::{Destination, WhichHeld};
@@ -143,7 +144,15 @@ impl Sender {
     async fn send(&self, page: Vec<HeldChange>) -> Result<(), String> {
         let (mut letters, mut bytes) = (Vec::new(), 0);
         for held in page {
-            let original = if held.open { self.original(&held).await? } else { None };
+            let original = match held.open {
+                true => {
+                    read_exactly(self.log.as_ref(), &self.lane.topic_partition, held.key.offset)
+                        .await
+                        .map_err(|error| error.to_string())?
+                        .map(|record| OriginalRecord::from(&record))
+                }
+                false => None,
+            };
             let record = self.letter(&held, original);
             bytes += record.size_bytes();
             letters.push((held, record));
@@ -203,21 +212,6 @@ impl Sender {
         marked.map_err(|error| error.to_string())?;
         self.metrics.count_dead_letters(names.len() as u64);
         Ok(())
-    }
-
-    /// The record as it lies on the log; `None` if the log no longer has it.
-    async fn original(&self, held: &HeldChange) -> Result<Option<OriginalRecord>, String> {
-        match self.log.read_at(&self.lane.topic_partition, held.key.offset).await {
-            Ok(Some(record)) if record.offset == held.key.offset => Ok(Some(OriginalRecord {
-                key: record.key,
-                payload: record.payload,
-                headers: record.headers,
-                timestamp_ms: record.timestamp_ms,
-            })),
-            Ok(_) => Ok(None),
-            Err(error) if !error.retry => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
     }
 }
 

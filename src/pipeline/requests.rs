@@ -142,9 +142,6 @@ impl Desks {
         let requests = desk.requests(profile).await.map_err(|error| error.to_string())?;
         let open = |request: &&LaneRequest| request.state == RequestState::Asked;
         let open: Vec<&LaneRequest> = requests.iter().filter(open).collect();
-        handed.retain(|(id, lane)| {
-            open.iter().any(|it| it.id == *id && it.lane.topic_partition == *lane)
-        });
         for request in open {
             let key = (request.id, request.lane.topic_partition.clone());
             let Some(asks) = self.lock().get(&key.1).cloned() else { continue };

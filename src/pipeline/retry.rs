@@ -8,22 +8,23 @@
 use std::sync::Arc;
 
 use super::PipelineParts;
-use super::held_set::HeldSet;
+use super::held_set::{HeldSet, RetryRule};
 use super::intake::{Intake, Pieces};
-use crate::log::LogError;
+use crate::log::{Log, LogError, LogRecord};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::batcher::Piece;
 use crate::model::checkpoint::{Checkpoint, LaneId};
+use crate::model::failure::Cause;
 use crate::model::held::{HeldCause, Hold, Release, ReleaseReason};
+use crate::model::mapping::Mapping;
 use crate::model::net_change::{Merge, NetChange};
+use crate::model::position::{Offset, TopicPartition};
 
 /// What is needed to read held changes back.
 pub(super) struct Retry {
     pub(super) lane: LaneId,
     pub(super) parts: PipelineParts,
     pub(super) intake: Intake,
-    /// Read back, a change is looked at as if nothing were held.
-    pub(super) nothing_held: HeldSet,
     /// The held changes of one record, in order.
     pub(super) held: Vec<Hold>,
 }
@@ -45,7 +46,7 @@ impl Retry {
     pub(super) async fn prepare(mut self) -> Result<Batch, LogError> {
         let attempt = self.held.first().map_or(0, |hold| hold.attempt).saturating_add(1);
         let mut batch = Batch { retry_attempt: attempt, ..Batch::default() };
-        let mut net: Option<(Piece, NetChange)> = None;
+        let mut net: Option<(Arc<Mapping>, NetChange)> = None;
         for hold in std::mem::take(&mut self.held) {
             let release = Release { key: hold.key.clone(), reason: ReleaseReason::Written };
             match self.read_back(&hold).await? {
@@ -56,17 +57,14 @@ impl Retry {
                     }
                     break;
                 }
-                Again::Piece(piece) => {
+                Again::Piece((mapping, fitted)) => {
                     let offset = hold.key.offset;
                     match &mut net {
-                        None => {
-                            let change = NetChange::of(piece.1.clone(), offset);
-                            net = Some((piece, change));
-                        }
+                        None => net = Some((mapping, NetChange::of(fitted, offset))),
                         Some(_) if self.parts.mutations.retry_of_one() => {}
-                        Some((first, _)) if !Arc::ptr_eq(&first.0, &piece.0) => break,
+                        Some((first, _)) if !Arc::ptr_eq(first, &mapping) => break,
                         Some((_, net)) => {
-                            if let Merge::Border(_) = net.merge(piece.1, offset) {
+                            if let Merge::Border(_) = net.merge(fitted, offset) {
                                 break;
                             }
                         }
@@ -75,7 +73,7 @@ impl Retry {
                 }
             }
         }
-        if let Some(((mapping, _), change)) = net {
+        if let Some((mapping, change)) = net {
             batch.change_count = 1;
             batch.tables.push(TableBatch { mapping, changes: vec![change] });
         }
@@ -83,45 +81,52 @@ impl Retry {
     }
 
     async fn read_back(&mut self, hold: &Hold) -> Result<Again, LogError> {
-        let topic_partition = &self.lane.topic_partition;
-        let found = self.parts.log.read_at(topic_partition, hold.key.offset).await;
-        let record = match found {
-            Ok(Some(record)) if record.offset == hold.key.offset => record,
-            Ok(_) => return Ok(Again::Bad(HeldCause::gone())),
-            // Trimmed: the log says so as an error that trying again does not mend.
-            Err(error) if !error.retry => return Ok(Again::Bad(HeldCause::gone())),
-            Err(error) => return Err(error),
-        };
-        let intaken = match self.intake.read(&record, &Checkpoint::beginning(), &self.nothing_held)
-        {
+        let log = self.parts.log.as_ref();
+        let found = read_exactly(log, &self.lane.topic_partition, hold.key.offset).await?;
+        let Some(record) = found else { return Ok(Again::Bad(HeldCause::gone())) };
+        // Read back, a change is looked at as if nothing were settled and nothing held.
+        let (unsettled, mutations) = (Checkpoint::beginning(), self.parts.mutations);
+        let nothing_held = HeldSet::new(RetryRule::NONE, mutations);
+        let intaken = match self.intake.read(&record, &unsettled, &nothing_held) {
             Ok(intaken) => intaken,
             Err(paused) => {
-                return Ok(Again::Bad(HeldCause {
-                    code: crate::model::failure::Cause::UnknownAttribute.code().into(),
-                    column: None,
-                    detail: paused.why,
-                }));
+                let code = Cause::UnknownAttribute.code().into();
+                return Ok(Again::Bad(HeldCause { code, column: None, detail: paused.why }));
             }
         };
-        let same_record = |hold: &Hold, entity: &str| {
-            hold.key.entity.as_ref().is_none_or(|held| held.as_str() == entity)
-        };
-        let mine = |piece: &Piece| {
-            hold.key.record_id == Some(piece.1.record_id)
-                && same_record(hold, piece.0.entity.as_str())
-        };
-        let rejected = intaken.rejected.iter().find(|rejected| {
+        let rejected = intaken.rejected.into_iter().find(|rejected| {
             rejected.key == hold.key
                 || (hold.key.entity.is_none() && rejected.key.record_id == hold.key.record_id)
         });
         if let Some(rejected) = rejected {
-            return Ok(Again::Bad(rejected.cause.clone()));
+            return Ok(Again::Bad(rejected.cause));
         }
+        let mine = |(mapping, fitted): &Piece| {
+            hold.key.record_id == Some(fitted.record_id)
+                && hold.key.entity.as_ref().is_none_or(|held| *held == mapping.entity)
+        };
         let piece = match intaken.pieces {
             Pieces::One(piece) => Some(piece).filter(mine),
             Pieces::Several(pieces) => pieces.into_iter().find(mine),
             Pieces::Nothing => None,
         };
         Ok(piece.map_or(Again::Nothing, Again::Piece))
+    }
+}
+
+/// The record at exactly this offset; `None` if the log no longer has it.
+///
+/// # Errors
+/// What the log said, if trying again may help.
+pub(super) async fn read_exactly(
+    log: &dyn Log,
+    topic_partition: &TopicPartition,
+    offset: Offset,
+) -> Result<Option<LogRecord>, LogError> {
+    match log.read_at(topic_partition, offset).await {
+        Ok(found) => Ok(found.filter(|record| record.offset == offset)),
+        // Trimmed: the log says so as an error that trying again does not mend.
+        Err(error) if !error.retry => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -1,9 +1,13 @@
 //! Has one batch written, to the end or to a reason why not.
 //!
+//! Changes that the destination refuses are found, taken out, and held in the transaction that
+//! writes the rest; a table that refuses everything pauses its entity instead.
+//!
 //! An outage is waited for, with back-off and without an end: the lane stands still, keeps its
 //! partition, and shows it. Whatever is unclear or fenced is never tried again as it is: the lane
 //! takes its checkpoint anew and reads on from what that says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +17,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::systemic;
-use super::held_set::{Doubt, creates, highest_version, key_of, waits};
+use super::held_set::{Doubt, HeldSet, creates, highest_version, key_of, waits};
 use super::intake::PausedEntity;
-use super::isolation::{Found, Isolated, Isolation, named};
+use super::isolation::{Found, Isolated, Isolation, Place, named};
 use super::status::{LaneReporter, LaneState};
 use super::{FIRST_WAIT, LONGEST_WAIT};
 use crate::destination::{Destination, RejectedRecord, Trouble, WriteError, Written};
@@ -53,6 +57,8 @@ pub(super) struct Writer {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) rng: SmallRng,
     pub(super) mutations: Mutations,
+    /// What is held before the batch.
+    pub(super) held: Arc<HeldSet>,
 }
 
 impl Writer {
@@ -70,8 +76,8 @@ impl Writer {
         let mut quick = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut slow = Backoff::new(FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT);
         loop {
-            let started = Instant::now();
             let settled = self.settle_doubts(&fence, &mut batch, &mut doubts).await;
+            let started = Instant::now();
             let outcome = match settled {
                 Ok(()) => self.destination.write(&fence, &batch).await,
                 Err(error) => Err(error),
@@ -85,7 +91,8 @@ impl Writer {
                 Err(WriteError::Rejected(rejected)) => {
                     self.metrics.count_batch(BatchOutcome::Rejected);
                     match self.without(&fence, &batch, &rejected).await {
-                        Ok(Ok(rest)) => {
+                        Ok(Ok(mut rest)) => {
+                            self.held.cap(&mut rest.holds);
                             batch = Arc::new(rest);
                             continue;
                         }
@@ -169,7 +176,9 @@ impl Writer {
                 Err(error) => return Err(error),
             };
             if !has_effect {
-                *batch = Arc::new(let_wait(batch, at, index));
+                let mut rest = let_wait(batch, at, index);
+                self.held.cap(&mut rest.holds);
+                *batch = Arc::new(rest);
             }
             doubts.pop();
         }
@@ -187,9 +196,9 @@ impl Writer {
         rejected: &[RejectedRecord],
     ) -> Result<Result<Batch, PausedEntity>, WriteError> {
         let mut found = named(batch, rejected);
-        let nameless = rejected.iter().find(|record| record.record_id.is_none());
         if found.is_empty() {
             // An adapter that blames a record which is not there blames the whole batch.
+            let nameless = rejected.iter().find(|record| record.record_id.is_none());
             let Some(blamed) = nameless.or(rejected.first()) else {
                 return Err(WriteError::Fenced);
             };
@@ -291,10 +300,11 @@ fn hold_back(batch: &Batch, found: &Found) -> Batch {
         }
         rest.releases.retain(|release| !of_record(release));
     }
+    let bad_places: HashSet<Place> = found.iter().map(|(place, _)| *place).collect();
     for (at, table) in rest.tables.iter_mut().enumerate() {
         let mut index = 0;
         table.changes.retain(|_| {
-            let bad = found.iter().any(|(place, _)| *place == (at, index));
+            let bad = bad_places.contains(&(at, index));
             index += 1;
             !bad
         });

@@ -10,7 +10,6 @@ use crate::destination::desk::RequestState;
 use crate::model::batch::Batch;
 use crate::model::held::{HeldKey, Hold, Release, ReleaseReason};
 use crate::model::record::{EntityName, RecordId};
-use crate::pipeline::held_set::{HeldSet, RetryRule};
 use crate::pipeline::requests::{Ask, Wish};
 use crate::pipeline::retry::Retry;
 use crate::pipeline::writer::WriteEnd;
@@ -19,13 +18,8 @@ impl Tenure<'_> {
     /// Begins to try held changes of one record again.
     pub(super) fn start_retry(&mut self, held: Vec<Hold>) {
         let parts = self.lane.parts.clone();
-        let retry = Retry {
-            lane: self.lane.id.clone(),
-            intake: self.lane.intake.another(),
-            nothing_held: HeldSet::new(RetryRule::NONE, parts.mutations),
-            parts,
-            held,
-        };
+        let retry =
+            Retry { lane: self.lane.id.clone(), intake: self.lane.intake.another(), parts, held };
         let (fence, writer) = (self.standing_fence(), self.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {
@@ -57,7 +51,8 @@ impl Tenure<'_> {
                 let fits = |wanted: &Option<String>, found: Option<&str>| {
                     wanted.is_none() || wanted.as_deref() == found
                 };
-                let records = self.lane.held.retry_now(now, |key, held_for| {
+                let held = Arc::make_mut(&mut self.lane.held);
+                let records = held.retry_now(now, |key, held_for| {
                     let id = key.record_id.map(RecordId::canonical);
                     fits(entity, key.entity.as_ref().map(EntityName::as_str))
                         && fits(cause, Some(held_for))

@@ -155,7 +155,7 @@ impl<'a> Tenure<'a> {
             }
         }
         if !self.draining
-            && let Some(held) = self.lane.held.next_due(now)
+            && let Some(held) = Arc::make_mut(&mut self.lane.held).next_due(now)
         {
             self.start_retry(held);
         }
@@ -257,6 +257,7 @@ impl<'a> Tenure<'a> {
             closing: self.lane.closing.clone(),
             rng: SmallRng::seed_from_u64(self.lane.rng.random()),
             mutations: self.lane.parts.mutations,
+            held: Arc::clone(&self.lane.held),
         }
     }
 

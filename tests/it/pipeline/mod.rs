@@ -1,0 +1,202 @@
+//! A pipeline over the log and the destination in memory.
+
+mod asked;
+mod gaps;
+mod held;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
+use keepstep::destination::memory::MemoryDestination;
+use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use keepstep::log::{Log, NewRecord};
+use keepstep::metrics::Metrics;
+use keepstep::model::batcher::BatchLimits;
+use keepstep::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
+use keepstep::model::held::HeldChange;
+use keepstep::model::mapping::UnknownAttribute;
+use keepstep::model::mutation::Mutations;
+use keepstep::model::position::{NextOffset, Topic};
+use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
+use keepstep::model::record::{EntityName, RecordId};
+use keepstep::model::value::Value;
+use keepstep::pipeline::memory_budget::MemoryBudget;
+use keepstep::pipeline::status::{LaneState, StatusBoard};
+use keepstep::pipeline::{Pipeline, PipelineError, PipelineParts};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::simulation::source::mapping;
+
+/// One topic, one profile, one process at a time.
+struct Scene {
+    log: EmbeddedLog,
+    destination: MemoryDestination,
+    topic: Topic,
+    status: Arc<StatusBoard>,
+    running: JoinSet<Result<(), PipelineError>>,
+    stop: watch::Sender<bool>,
+    mutations: Mutations,
+}
+
+impl Scene {
+    async fn new(partitions: u32) -> Self {
+        let clock = Arc::new(|| 1_700_000_000_000);
+        let scene = Self {
+            log: EmbeddedLog::in_memory(EmbeddedSettings::new(clock)),
+            destination: MemoryDestination::default(),
+            topic: Topic::new("crm.org"),
+            status: Arc::default(),
+            running: JoinSet::new(),
+            stop: watch::Sender::new(false),
+            mutations: Mutations::default(),
+        };
+        scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
+        scene
+    }
+
+    fn start(&mut self) {
+        let entities = [("alpha", true), ("gamma", false)];
+        let profile = Profile {
+            id: ProfileId::new("test").unwrap(),
+            name: "test".to_owned(),
+            schema: "dbo".into(),
+            prefix: None,
+            entities: entities
+                .map(|(name, versioned)| ProfileEntity {
+                    name: name.into(),
+                    versioned,
+                    topic: self.topic.clone(),
+                })
+                .into(),
+            unknown_attributes: UnknownAttribute::Stop,
+            images_only: false,
+            start: Start::Earliest,
+            batch: BatchLimits { changes: 100, bytes: 1 << 20, linger: Duration::from_millis(20) },
+            retry_count: 3,
+            retry_interval: Duration::from_secs(1),
+            drain: Duration::from_secs(3),
+        };
+        let names = entities.map(|(name, _)| name);
+        let parts = PipelineParts {
+            profile: Arc::new(profile),
+            mappings: entities.map(|(name, versioned)| mapping(name, versioned)).into(),
+            decoder: Arc::new(DecoderSettings::default()),
+            log: Arc::new(self.log.clone()),
+            destination: Arc::new(self.destination.clone()),
+            budget: MemoryBudget::new(1 << 20),
+            status: Arc::clone(&self.status),
+            metrics: Arc::new(Metrics::new().unwrap().profile("test", names)),
+            clock: Arc::new(|| 1_700_000_000_100),
+            seed: 1,
+            mutations: self.mutations,
+        };
+        self.stop.send_replace(false);
+        self.running.spawn(Pipeline::new(parts).run(self.stop.subscribe()));
+    }
+
+    async fn end(&mut self) -> Result<(), PipelineError> {
+        self.stop.send_replace(true);
+        self.running.join_next().await.unwrap().unwrap()
+    }
+
+    async fn append(&self, records: Vec<NewRecord>) {
+        self.log.append(&self.topic, records).await.unwrap();
+    }
+
+    /// Waits until partition 0 is settled up to `next`.
+    async fn settled(&self, next: i64) {
+        self.when(|board| board.settled().iter().any(|(_, at)| *at == NextOffset(next))).await;
+    }
+
+    /// Waits until a lane is stopped; why.
+    async fn stopped(&self) -> String {
+        let reason = |board: &StatusBoard| {
+            board.lanes().into_values().find_map(|lane| match lane.state {
+                LaneState::Stopped(reason) => Some(reason),
+                _ => None,
+            })
+        };
+        self.when(|board| reason(board).is_some()).await;
+        reason(&self.status).unwrap()
+    }
+
+    async fn when(&self, holds: impl Fn(&StatusBoard) -> bool) {
+        let mut changed = self.status.subscribe();
+        let waiting = async {
+            while !holds(&self.status) {
+                changed.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(600), waiting).await;
+        assert!(waited.is_ok(), "{:?}", self.status.lanes());
+    }
+
+    /// Open held changes.
+    fn held(&self) -> Vec<HeldChange> {
+        self.destination.look(|state| state.held.values().filter(|it| it.open).cloned().collect())
+    }
+
+    fn rows(&self) -> usize {
+        self.destination.look(|state| state.rows.len())
+    }
+}
+
+fn change(entity: &str, record: u128, version: i64) -> Change {
+    Change {
+        organization_id: None,
+        entity: EntityName::new(entity),
+        record_id: RecordId(Uuid::from_u128(record + 1)),
+        operation: Operation::Create,
+        image: Image::Full,
+        version: (entity == "alpha").then_some(Version(version)),
+        changed_at: None,
+        attributes: vec![("n0".into(), Value::Integer(7))],
+        correlation_id: None,
+        payload_reference: None,
+    }
+}
+
+fn record(change: &Change) -> NewRecord {
+    NewRecord {
+        partition: Some(0),
+        key: Some(change.record_id.canonical().into_bytes().into()),
+        payload: Some(encode_change(change).into()),
+        ..NewRecord::default()
+    }
+}
+
+fn records(numbers: std::ops::Range<u128>) -> Vec<NewRecord> {
+    numbers.map(|number| record(&change("alpha", number, 1))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_and_markers_are_passed_over_and_settled() {
+    let mut scene = Scene::new(1).await;
+    let marker = SnapshotMarker {
+        organization_id: None,
+        entity: EntityName::new("alpha"),
+        phase: SnapshotPhase::Begin,
+        sync_id: Uuid::from_u128(1),
+        marked_at: None,
+    };
+    let marker = NewRecord { payload: Some(encode_marker(&marker).into()), ..NewRecord::default() };
+    scene.append(vec![record(&change("stranger", 1, 1)), marker]).await;
+    scene.start();
+    scene.settled(2).await;
+    assert_eq!(scene.rows(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_writes_what_was_read() {
+    let mut scene = Scene::new(1).await;
+    scene.start();
+    scene.when(|board| board.settled().len() == 1).await;
+    scene.append(records(0..30)).await;
+    // Far less than the linger: the lane has read, and not written.
+    tokio::time::timeout(Duration::from_millis(5), scene.settled(30)).await.unwrap_err();
+    scene.end().await.unwrap();
+    assert_eq!(scene.rows(), 30);
+}
