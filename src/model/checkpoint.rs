@@ -181,6 +181,40 @@ impl Checkpoint {
         }
     }
 
+    /// Where the changes of an entity go on: its own cursor, or that for all.
+    pub fn next_of(&self, entity: &str) -> NextOffset {
+        let of = |wanted: &str| self.cursors.iter().find(|cursor| cursor.scope.as_str() == wanted);
+        of(entity).or_else(|| of("")).map_or(NextOffset::ZERO, |cursor| cursor.next)
+    }
+
+    /// The moves of a fence that leaves every cursor where it is.
+    pub fn standing(&self) -> Vec<CursorMove> {
+        let is_stored = |cursor: &&Cursor| match &cursor.scope {
+            Scope::All => true,
+            Scope::Entity(entity) => !self.splits.contains(entity),
+        };
+        let stay = |cursor: &Cursor| CursorMove {
+            scope: cursor.scope.clone(),
+            from: cursor.next,
+            to: cursor.next,
+        };
+        self.cursors.iter().filter(is_stored).map(stay).collect()
+    }
+
+    /// What puts the cursors of these entities, each on its own, to other places: back for a
+    /// replay, or forward to end one. All other cursors stay.
+    pub fn put(&self, places: &[(EntityName, NextOffset)]) -> (Vec<CursorMove>, Vec<CursorSplit>) {
+        let (mut moves, mut splits) = (self.standing(), Vec::new());
+        for (entity, next) in places {
+            let own = moves.iter_mut().find(|step| step.scope.as_str() == entity.as_str());
+            match own {
+                Some(own) => own.to = *next,
+                None => splits.push(CursorSplit { entity: entity.clone(), next: *next }),
+            }
+        }
+        (moves, splits)
+    }
+
     /// The cursors, in no particular order.
     pub fn cursors(&self) -> &[Cursor] {
         &self.cursors
@@ -283,6 +317,20 @@ mod tests {
         );
         assert!(!checkpoint.covers("account", Offset(10)));
         assert!(checkpoint.covers("contact", Offset(11)));
+    }
+
+    #[test]
+    fn an_entity_is_put_back_alone_with_or_without_a_cursor_of_its_own() {
+        let (account, contact) = (EntityName::new("account"), EntityName::new("contact"));
+        let checkpoint = checkpoint(10, 4);
+        assert_eq!(checkpoint.next_of("contact"), NextOffset(4));
+        assert_eq!(checkpoint.next_of("account"), NextOffset(10));
+        let (moves, splits) =
+            checkpoint.put(&[(account.clone(), NextOffset(3)), (contact.clone(), NextOffset(2))]);
+        let step =
+            |scope, from, to| CursorMove { scope, from: NextOffset(from), to: NextOffset(to) };
+        assert_eq!(moves, [step(Scope::All, 10, 10), step(Scope::Entity(contact), 4, 2)]);
+        assert_eq!(splits, [CursorSplit { entity: account, next: NextOffset(3) }]);
     }
 
     #[test]

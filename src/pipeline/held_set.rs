@@ -49,7 +49,8 @@ struct Entry {
     creates: bool,
     cause: CompactString,
     attempt: u32,
-    /// Whether it may be right the next time: the database refused it, not we.
+    /// Whether it may be right the next time: the database refused it, not we; or it waited only
+    /// for what is no longer held before it.
     may_pass: bool,
     /// Whether later changes of its record are not kept, so that trying again would be wrong.
     overflown: bool,
@@ -64,7 +65,7 @@ impl Entry {
             creates: hold.creates,
             cause: hold.cause.code.clone(),
             attempt: hold.attempt,
-            may_pass: code == Cause::REFUSED,
+            may_pass: code == Cause::REFUSED || code == HeldCause::WAITS,
             overflown: code == HeldCause::TOO_MANY,
         }
     }
@@ -172,6 +173,8 @@ impl HeldSet {
     pub(super) fn settle(&mut self, batch: &Batch, now: Instant) {
         for release in &batch.releases {
             self.remove(&release.key);
+            // What waited behind it is the first of its record now.
+            self.plan_retry(release.key.record_id, now + self.rule.interval);
         }
         for hold in &batch.holds {
             self.remove(&hold.key);
@@ -186,8 +189,13 @@ impl HeldSet {
     }
 
     /// The held changes of the next record that is due, in order; each record once until it is
-    /// planned again.
-    pub(super) fn next_due(&mut self, now: Instant) -> Option<Vec<Hold>> {
+    /// planned again. Those that `settled` denies are about to be read again by a replay, which
+    /// comes past what lies before them first.
+    pub(super) fn next_due(
+        &mut self,
+        now: Instant,
+        settled: impl Fn(&HeldKey) -> bool,
+    ) -> Option<Vec<Hold>> {
         loop {
             let (at, record_id) = *self.due.first()?;
             if at > now {
@@ -196,8 +204,13 @@ impl HeldSet {
             self.due.pop_first();
             self.planned.remove(&record_id);
             let Some(entries) = self.records.get(&record_id) else { continue };
-            if !entries.iter().any(|entry| entry.overflown) {
-                return Some(entries.iter().map(Entry::hold).collect());
+            if entries.iter().any(|entry| entry.overflown) {
+                continue;
+            }
+            let settled = entries.iter().take_while(|entry| settled(&entry.key));
+            let holds: Vec<Hold> = settled.map(Entry::hold).collect();
+            if !holds.is_empty() {
+                return Some(holds);
             }
         }
     }

@@ -19,6 +19,7 @@ use super::gap::{self, Gap};
 use super::held_set::{HeldSet, RetryRule};
 use super::intake::Intake;
 use super::pauses::Pauses;
+use super::replay::Replays;
 use super::requests::Ask;
 use super::status::{LaneReporter, LaneState};
 use super::tenure::{Tenure, TenureEnd};
@@ -56,6 +57,7 @@ pub(super) struct Lane {
     pub(super) held: Arc<HeldSet>,
     pub(super) breaker: Breaker,
     pub(super) pauses: Pauses,
+    pub(super) replays: Replays,
     /// What people want of it.
     pub(super) asks: mpsc::Receiver<Ask>,
 }
@@ -79,6 +81,13 @@ impl Lane {
     /// Randomness of its own for a part of the lane.
     pub(super) fn fork_rng(&mut self) -> SmallRng {
         SmallRng::seed_from_u64(self.rng.random())
+    }
+
+    /// Says how far every replay has come.
+    pub(super) fn tell_replays(&mut self, checkpoint: &Checkpoint) {
+        for (id, state, progress) in self.replays.pass(checkpoint) {
+            self.status.replay(id, state, progress.to_json());
+        }
     }
 
     /// Takes the checkpoint and starts the feed there; waits for outages.
@@ -125,6 +134,7 @@ impl Lane {
         }
         self.feed.start(start).await.map_err(log_error)?;
         self.status.taken(checkpoint.lowest(), end);
+        self.tell_replays(&checkpoint);
         Ok(Ok(checkpoint))
     }
 

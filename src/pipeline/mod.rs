@@ -44,6 +44,7 @@ mod outbox;
 mod pauses;
 mod reading;
 mod rejected;
+mod replay;
 mod requests;
 mod retry;
 pub mod status;
@@ -56,6 +57,7 @@ use intake::Intake;
 use lane::{Lane, LaneEnd};
 use memory_budget::MemoryBudget;
 use pauses::Pauses;
+use replay::Replays;
 use requests::Desks;
 use status::{LaneState, StatusBoard};
 
@@ -306,6 +308,7 @@ impl Pipeline {
             held: Arc::new(HeldSet::new(RetryRule::NONE, self.parts.mutations)),
             breaker: Breaker::new(self.parts.mutations),
             pauses: Pauses::default(),
+            replays: Replays::default(),
             asks: self.desks.open(&topic_partition),
         };
         let key = topic_partition.clone();

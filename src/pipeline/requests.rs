@@ -50,11 +50,30 @@ pub(super) enum Wish {
         /// Only this record.
         record_id: Option<String>,
     },
+    /// Write again what the log holds.
+    Replay {
+        /// Only changes of this entity; else of all of the lane's topic.
+        entity: Option<String>,
+        /// Where to begin.
+        from: ReplayFrom,
+    },
     /// Try paused entities now.
     Resume {
         /// Only this one.
         entity: Option<String>,
     },
+}
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReplayFrom {
+    /// At the oldest record of the partition.
+    Start,
+    /// At this offset.
+    Offset(i64),
+    /// At the first record of this time or later, ms since 1970.
+    TimeMs(i64),
 }
 
 impl Wish {
@@ -68,11 +87,18 @@ impl Wish {
     }
 }
 
+/// Requests that lanes have, each as it stood then; kept for some looks.
+type Handed = HashSet<(Uuid, TopicPartition, RequestState)>;
+
 /// A request on its way to its lane.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
     pub(super) id: Uuid,
     pub(super) wish: Wish,
+    /// Where the request stands.
+    pub(super) state: RequestState,
+    /// What a lane has noted of it.
+    pub(super) progress: String,
 }
 
 /// Where the lanes of this pipeline receive requests.
@@ -98,7 +124,7 @@ impl Desks {
         let mut ticks = interval(LOOK_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut looks, mut failing) = (0_u32, false);
-        let mut handed: HashSet<(Uuid, TopicPartition)> = HashSet::new();
+        let mut handed = Handed::new();
         loop {
             ticks.tick().await;
             let outcome = self.look(&parts, &owner, &mut handed, looks).await;
@@ -116,7 +142,7 @@ impl Desks {
         &self,
         parts: &PipelineParts,
         owner: &str,
-        handed: &mut HashSet<(Uuid, TopicPartition)>,
+        handed: &mut Handed,
         looks: u32,
     ) -> Result<(), String> {
         let (desk, profile) = (parts.destination.desk(), &parts.profile.id);
@@ -140,32 +166,50 @@ impl Desks {
             }
         }
         let requests = desk.requests(profile).await.map_err(|error| error.to_string())?;
-        let open = |request: &&LaneRequest| request.state == RequestState::Asked;
-        let open: Vec<&LaneRequest> = requests.iter().filter(open).collect();
-        for request in open {
-            let key = (request.id, request.lane.topic_partition.clone());
-            let Some(asks) = self.lock().get(&key.1).cloned() else { continue };
+        for request in requests.iter().filter(|request| !request.state.is_finished()) {
+            let topic_partition = &request.lane.topic_partition;
+            let Some(asks) = self.lock().get(topic_partition).cloned() else { continue };
+            // A lane that is gone meanwhile gets it again from its next owner.
+            if asks.is_closed() || note_progress(parts, request).await? {
+                continue;
+            }
             let Ok(wish) = serde_json::from_str::<Wish>(&request.body) else {
                 let progress = r#"{"why":"this version does not know the request"}"#;
-                let refused = desk.move_request(
-                    (request.id, &request.lane),
-                    RequestState::Asked,
-                    RequestState::Refused,
-                    progress,
-                );
+                let (from, to) = (request.state, RequestState::Refused);
+                let refused = desk.move_request((request.id, &request.lane), from, to, progress);
                 refused.await.map_err(|error| error.to_string())?;
                 continue;
             };
-            // A lane that is gone meanwhile gets it again from its next owner.
-            if !asks.is_closed()
-                && !handed.contains(&key)
-                && asks.try_send(Ask { id: request.id, wish }).is_ok()
+            let key = (request.id, topic_partition.clone(), request.state);
+            let (state, progress) = (request.state, request.progress.clone());
+            if !handed.contains(&key)
+                && asks.try_send(Ask { id: request.id, wish, state, progress }).is_ok()
             {
                 handed.insert(key);
             }
         }
         Ok(())
     }
+}
+
+/// Notes on the desk how far the lane has come with a replay. Whether that was its last word.
+async fn note_progress(parts: &PipelineParts, request: &LaneRequest) -> Result<bool, String> {
+    let lane = &request.lane;
+    let Some((state, progress)) = parts.status.replay(&lane.topic_partition, request.id) else {
+        return Ok(false);
+    };
+    let to = if state.is_finished() { state } else { request.state };
+    if to == request.state && progress == request.progress {
+        return Ok(false);
+    }
+    let desk = parts.destination.desk();
+    let moved = desk.move_request((request.id, lane), request.state, to, &progress).await;
+    // Where it stood elsewhere, the next look sees.
+    let moved = moved.map_err(|error| error.to_string())?;
+    if moved && state.is_finished() {
+        parts.status.forget_replay(&lane.topic_partition, request.id);
+    }
+    Ok(state.is_finished())
 }
 
 /// How a lane is, as `keepstep status` reads it.
@@ -208,7 +252,7 @@ mod tests {
 
     #[test]
     fn wishes_are_read_as_the_commands_write_them() {
-        let read = |text| serde_json::from_str::<Wish>(text).ok();
+        let read = |text: &str| serde_json::from_str::<Wish>(text).ok();
         let dismiss =
             r#"{"kind":"dismiss","entity":null,"record_id":null,"offset":7,"reason":"x"}"#;
         let expected = Wish::Dismiss { entity: None, record_id: None, offset: 7 };
@@ -218,5 +262,13 @@ mod tests {
         assert_eq!(read(retry), Some(Wish::Retry { entity, cause: None, record_id: None }));
         assert_eq!(read(r#"{"kind":"resume"}"#), Some(Wish::Resume { entity: None }));
         assert_eq!(read(r#"{"kind":"explode"}"#), None);
+        for (text, from) in [
+            (r#""start""#, ReplayFrom::Start),
+            (r#"{"offset":7}"#, ReplayFrom::Offset(7)),
+            (r#"{"time_ms":1700000000000}"#, ReplayFrom::TimeMs(1_700_000_000_000)),
+        ] {
+            let text = format!(r#"{{"kind":"replay","entity":null,"from":{text}}}"#);
+            assert_eq!(read(&text), Some(Wish::Replay { entity: None, from }));
+        }
     }
 }

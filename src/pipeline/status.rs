@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::latency::LatencyHistogram;
+use crate::destination::desk::RequestState;
 use crate::metrics::{LaneMetrics, LaneState as LaneStateLabel};
 use crate::model::position::{NextOffset, TopicPartition};
 use crate::model::record::EntityName;
@@ -55,6 +57,8 @@ pub struct LaneStatus {
     pub paused: BTreeMap<EntityName, String>,
     /// Why dead letters cannot be sent, while they cannot.
     pub outbox: Option<String>,
+    /// Replays that the desk does not know the end of: where each stands, and its progress (JSON).
+    pub replays: BTreeMap<Uuid, (RequestState, String)>,
 }
 
 /// What a pipeline has done since it started.
@@ -143,6 +147,7 @@ impl StatusBoard {
             held: 0,
             paused: BTreeMap::new(),
             outbox: None,
+            replays: BTreeMap::new(),
         };
         gauges.set_state(status.state.label());
         lock(&self.lanes).insert(topic_partition.clone(), Entry { status, gauges });
@@ -167,6 +172,22 @@ impl StatusBoard {
     /// All lanes as they are.
     pub fn lanes(&self) -> BTreeMap<TopicPartition, LaneStatus> {
         lock(&self.lanes).iter().map(|(key, lane)| (key.clone(), lane.status.clone())).collect()
+    }
+
+    /// How far a lane has come with a replay.
+    pub(super) fn replay(
+        &self,
+        topic_partition: &TopicPartition,
+        id: Uuid,
+    ) -> Option<(RequestState, String)> {
+        lock(&self.lanes).get(topic_partition)?.status.replays.get(&id).cloned()
+    }
+
+    /// The desk knows the end of a replay.
+    pub(super) fn forget_replay(&self, topic_partition: &TopicPartition, id: Uuid) {
+        if let Some(lane) = lock(&self.lanes).get_mut(topic_partition) {
+            lane.status.replays.remove(&id);
+        }
     }
 
     /// How far each lane is settled, for the group's offsets.
@@ -246,6 +267,13 @@ impl LaneReporter {
             lane.status.outbox = why;
         }
         self.board.notify();
+    }
+
+    /// How far a replay has come.
+    pub(super) fn replay(&self, id: Uuid, state: RequestState, progress: String) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            lane.status.replays.insert(id, (state, progress));
+        }
     }
 
     /// Where the lane stands after a take.

@@ -15,6 +15,17 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::writer::WriteEnd;
 
 impl Tenure<'_> {
+    /// The held changes of a record whose time to be tried again has come.
+    pub(super) fn next_retry(&mut self, now: std::time::Instant) -> Option<Vec<Hold>> {
+        let checkpoint = &self.checkpoint;
+        let settled = |key: &HeldKey| match &key.entity {
+            Some(entity) => checkpoint.covers(entity.as_str(), key.offset),
+            // It may be of any of them.
+            None => checkpoint.lowest().covers(key.offset),
+        };
+        Arc::make_mut(&mut self.lane.held).next_due(now, settled)
+    }
+
     /// Begins to try held changes of one record again.
     pub(super) fn start_retry(&mut self, held: Vec<Hold>) {
         let parts = self.lane.parts.clone();
@@ -59,6 +70,9 @@ impl Tenure<'_> {
                         && fits(record_id, id.as_deref())
                 });
                 format!(r#"{{"records":{records}}}"#)
+            }
+            Wish::Replay { entity, from } => {
+                return self.replay(&ask, entity.as_deref(), *from).await;
             }
             Wish::Resume { entity } => {
                 let resumed = self.lane.pauses.resume(entity.as_deref(), now);

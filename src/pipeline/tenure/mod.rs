@@ -6,6 +6,7 @@
 
 mod asked;
 mod learned;
+mod replayed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,7 @@ use super::writer::{WriteEnd, Writer, wait_or_closing};
 use crate::log::{Chunk, LogError};
 use crate::metrics::RetryCause;
 use crate::model::batcher::Batcher;
-use crate::model::checkpoint::{
-    Checkpoint, Cursor, CursorMove, Fence, Fingerprint, OwnerToken, Scope,
-};
+use crate::model::checkpoint::{Checkpoint, Fence, Fingerprint, OwnerToken};
 use crate::model::position::NextOffset;
 
 /// How often an idle lane looks whether it still owns its partition and the log still has it.
@@ -155,7 +154,7 @@ impl<'a> Tenure<'a> {
             }
         }
         if !self.draining
-            && let Some(held) = Arc::make_mut(&mut self.lane.held).next_due(now)
+            && let Some(held) = self.next_retry(now)
         {
             self.start_retry(held);
         }
@@ -230,20 +229,10 @@ impl<'a> Tenure<'a> {
 
     /// A fence that moves nothing.
     fn standing_fence(&self) -> Fence {
-        let splits = self.checkpoint.splits();
-        let is_stored = |cursor: &&Cursor| match &cursor.scope {
-            Scope::All => true,
-            Scope::Entity(entity) => splits.iter().all(|split| split.entity != *entity),
-        };
-        let stay = |cursor: &Cursor| CursorMove {
-            scope: cursor.scope.clone(),
-            from: cursor.next,
-            to: cursor.next,
-        };
         Fence {
             lane: self.lane.id.clone(),
             token: self.token,
-            moves: self.checkpoint.cursors().iter().filter(is_stored).map(stay).collect(),
+            moves: self.checkpoint.standing(),
             splits: Vec::new(),
             fingerprint: None,
         }
@@ -267,6 +256,8 @@ impl<'a> Tenure<'a> {
             WriteEnd::Written(written, batch) => {
                 if let Some(settles) = &in_flight.settles {
                     self.checkpoint.advance(settles.to, settles.fingerprint);
+                    self.lane.replays.count(&batch, &written);
+                    self.lane.tell_replays(&self.checkpoint);
                 }
                 self.idle_at = Instant::now() + IDLE_PERIOD;
                 self.report(&in_flight, &batch, &written);

@@ -3,21 +3,24 @@
 mod asked;
 mod gaps;
 mod held;
+mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
+use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState};
 use keepstep::destination::memory::MemoryDestination;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::log::{Log, NewRecord};
 use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
 use keepstep::model::change::{Change, Image, Operation, SnapshotMarker, SnapshotPhase, Version};
+use keepstep::model::checkpoint::LaneId;
 use keepstep::model::held::HeldChange;
 use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Topic};
+use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
@@ -132,6 +135,50 @@ impl Scene {
         };
         let waited = tokio::time::timeout(Duration::from_secs(600), waiting).await;
         assert!(waited.is_ok(), "{:?}", self.status.lanes());
+    }
+
+    /// Puts wishes on the desk, for partition 0.
+    async fn ask(&self, wishes: &[&str]) {
+        let profile = ProfileId::new("test").unwrap();
+        let asked = self.destination.requests(&profile).await.unwrap().len();
+        let request = |(number, body): (usize, &&str)| LaneRequest {
+            id: Uuid::from_u128((asked + number + 1) as u128),
+            lane: LaneId {
+                profile: profile.clone(),
+                topic_partition: TopicPartition::new(&self.topic, 0),
+            },
+            body: (*body).to_owned(),
+            state: RequestState::Asked,
+            progress: String::new(),
+            asked_at_us: 0,
+        };
+        let requests: Vec<LaneRequest> = wishes.iter().enumerate().map(request).collect();
+        self.destination.put_requests(&profile, &requests).await.unwrap();
+    }
+
+    /// Waits until every request is finished; how each ended.
+    async fn answers(&self) -> Vec<(RequestState, String)> {
+        let profile = ProfileId::new("test").unwrap();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(600);
+        loop {
+            let mut answers = self.destination.requests(&profile).await.unwrap();
+            if answers.iter().all(|request| request.state.is_finished()) {
+                answers.sort_by_key(|request| request.id);
+                return answers.into_iter().map(|it| (it.state, it.progress)).collect();
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{answers:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await; // between two looks, up to the deadline
+        }
+    }
+
+    /// Moves all requests on, as a command does.
+    async fn move_requests(&self, from: RequestState, to: RequestState) {
+        let profile = ProfileId::new("test").unwrap();
+        for request in self.destination.requests(&profile).await.unwrap() {
+            let name = (request.id, &request.lane);
+            let moved = self.destination.move_request(name, from, to, &request.progress).await;
+            assert!(moved.unwrap() || request.state != from);
+        }
     }
 
     /// Open held changes.
