@@ -9,7 +9,7 @@ use crate::model::held::HeldCause;
 const UNKNOWN: &str = "This keepstep does not know the cause; use the version that wrote it.";
 
 /// Every cause and what to do about it.
-pub const ADVICE: [(&str, &str); 18] = [
+pub const ADVICE: [(&str, &str); 21] = [
     (
         "undecodable",
         "Look at the detail, and correct the producer; then let the source send the record again.",
@@ -71,6 +71,16 @@ pub const ADVICE: [(&str, &str); 18] = [
         HeldCause::WAITS,
         "Nothing by itself: it follows when the earlier change of its record has been settled.",
     ),
+    (
+        HeldCause::TOO_MANY,
+        "Make a full image of the record come (change it in the source), or re-sync its entity from \
+         before its first entry: not all of its changes are kept.",
+    ),
+    (
+        HeldCause::GONE,
+        "The log no longer has the change: make a full image of the record come, or dismiss it.",
+    ),
+    (HeldCause::MET_AGAIN, "Nothing: the entry ends when the re-sync of its entity has ended."),
 ];
 
 /// What to do about a cause.
@@ -103,7 +113,7 @@ mod tests {
     fn every_cause_has_advice() {
         let mut expected = codes();
         assert!(expected.len() >= 17, "{expected:?}");
-        expected.push(HeldCause::WAITS);
+        expected.extend(HeldCause::OF_HOLDING);
         let listed: Vec<&str> = ADVICE.iter().map(|(code, _)| *code).collect();
         assert_eq!(listed, expected);
         assert!(advice("text_too_long").starts_with("Widen"));

@@ -187,6 +187,16 @@ impl Checkpoint {
         of(entity).or_else(|| of("")).map_or(NextOffset::ZERO, |cursor| cursor.next)
     }
 
+    /// The entities that read this offset again while others are beyond it, paused ones left out.
+    pub fn behind(&self, offset: Offset) -> impl Iterator<Item = &EntityName> {
+        self.cursors.iter().filter_map(move |cursor| match &cursor.scope {
+            Scope::Entity(entity) if !cursor.next.covers(offset) && self.moves(cursor) => {
+                Some(entity)
+            }
+            _ => None,
+        })
+    }
+
     /// The moves of a fence that leaves every cursor where it is.
     pub fn standing(&self) -> Vec<CursorMove> {
         let is_stored = |cursor: &&Cursor| match &cursor.scope {

@@ -55,6 +55,21 @@ impl HeldCause {
         }
     }
 
+    /// The code of unreadable changes that a replay met again.
+    pub const MET_AGAIN: &str = "met_again";
+
+    /// A change that nobody could read, met again by the replay of an entity that it may belong to.
+    /// It was settled before, and what settled it comes again, or it is released at the replay's
+    /// end.
+    pub fn met_again() -> Self {
+        Self {
+            code: CompactString::const_new(Self::MET_AGAIN),
+            column: None,
+            detail: "a replay has met it again, and it cannot be read; the entry ends with the                      replay"
+                .to_owned(),
+        }
+    }
+
     /// The code of the last change that found room; later ones of its record are not kept.
     pub const TOO_MANY: &str = "too_many";
 
@@ -78,6 +93,11 @@ impl HeldCause {
             detail: "an earlier change of the record is held".to_owned(),
         }
     }
+}
+
+impl HeldCause {
+    /// The codes that are not causes of a rejection.
+    pub const OF_HOLDING: [&str; 4] = [Self::WAITS, Self::TOO_MANY, Self::GONE, Self::MET_AGAIN];
 }
 
 impl From<ReleaseReason> for HeldCause {

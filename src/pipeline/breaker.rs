@@ -65,12 +65,12 @@ impl Breaker {
         }
     }
 
-    /// Counts rejections. Changes that only wait behind others say nothing of the table.
+    /// Counts rejections. What is held for another reason says nothing of the table.
     pub(super) fn rejected<'a>(&mut self, holds: impl IntoIterator<Item = &'a Hold>) {
         for hold in holds {
             let Some(entity) = &hold.key.entity else { continue };
             let cause = &hold.cause;
-            if matches!(cause.code.as_str(), HeldCause::WAITS | HeldCause::TOO_MANY) {
+            if HeldCause::OF_HOLDING.contains(&cause.code.as_str()) {
                 continue;
             }
             let window = self.windows.entry(entity.clone()).or_default();

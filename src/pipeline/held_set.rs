@@ -24,6 +24,9 @@ use crate::model::record::{EntityName, RecordId};
 /// Most held changes of one lane; with more of them the lane stops, for something is very wrong.
 pub(super) const MAX_HELD_PER_LANE: usize = 200_000;
 
+/// Held changes that are released at once at the end of a replay.
+const RELEASED_AT_ONCE: usize = 1_000;
+
 /// A record whose net change may or may not take the place of what is held.
 pub(super) type Doubt = (EntityName, RecordId);
 
@@ -54,6 +57,8 @@ struct Entry {
     may_pass: bool,
     /// Whether later changes of its record are not kept, so that trying again would be wrong.
     overflown: bool,
+    /// Whether it ends with a replay of its entity.
+    met_again: bool,
 }
 
 impl Entry {
@@ -67,6 +72,7 @@ impl Entry {
             attempt: hold.attempt,
             may_pass: code == Cause::REFUSED || code == HeldCause::WAITS,
             overflown: code == HeldCause::TOO_MANY,
+            met_again: code == HeldCause::MET_AGAIN,
         }
     }
 
@@ -76,7 +82,7 @@ impl Entry {
             key: self.key.clone(),
             version: self.version,
             creates: self.creates,
-            cause: HeldCause::waits(),
+            cause: if self.met_again { HeldCause::met_again() } else { HeldCause::waits() },
             attempt: self.attempt,
         }
     }
@@ -88,6 +94,8 @@ pub(super) struct HeldSet {
     /// Per record, ascending by position. Those without a record hold up nobody.
     records: HashMap<RecordId, Vec<Entry>>,
     nameless: BTreeSet<HeldKey>,
+    /// Those that end with a replay of their entity.
+    met_again: BTreeSet<HeldKey>,
     count: usize,
     due: BTreeSet<(Instant, RecordId)>,
     /// The records of `due`.
@@ -101,6 +109,7 @@ impl HeldSet {
         Self {
             records: HashMap::new(),
             nameless: BTreeSet::new(),
+            met_again: BTreeSet::new(),
             count: 0,
             due: BTreeSet::new(),
             planned: HashSet::new(),
@@ -284,8 +293,19 @@ impl HeldSet {
         });
     }
 
+    /// Held changes that ended with the replay of their entity, some at a time.
+    pub(super) fn ended_with_replays(&self, is_over: impl Fn(&EntityName) -> bool) -> Vec<Release> {
+        let over = self.met_again.iter().filter(|key| key.entity.as_ref().is_some_and(&is_over));
+        let release =
+            |key: &HeldKey| Release { key: key.clone(), reason: ReleaseReason::Superseded };
+        over.take(RELEASED_AT_ONCE).map(release).collect()
+    }
+
     fn insert(&mut self, entry: Entry) {
         self.count += 1;
+        if entry.met_again {
+            self.met_again.insert(entry.key.clone());
+        }
         let Some(record_id) = entry.key.record_id else {
             self.nameless.insert(entry.key);
             return;
@@ -296,6 +316,7 @@ impl HeldSet {
     }
 
     fn remove(&mut self, key: &HeldKey) {
+        self.met_again.remove(key);
         let Some(record_id) = key.record_id else {
             self.count -= usize::from(self.nameless.remove(key));
             return;

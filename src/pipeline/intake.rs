@@ -14,7 +14,7 @@ use crate::model::batcher::Piece;
 use crate::model::change::{Change, Image, Notification, Operation};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::failure::{Cause, Rejection};
-use crate::model::held::{HeldKey, Hold};
+use crate::model::held::{HeldCause, HeldKey, Hold};
 use crate::model::mapping::Mapping;
 use crate::model::position::TopicPartition;
 use crate::model::record::{EntityName, RecordId};
@@ -223,12 +223,24 @@ impl Intake {
         let mut rejected = Vec::new();
         let record_id = record.key.as_deref().and_then(RecordId::from_canonical);
         let key = HeldKey { offset: record.offset, entity: None, record_id };
+        let hold = |key, cause| Hold { key, version: None, creates: true, cause, attempt: 0 };
         // Its entity is not known: what counts is how far the others are. For one that reads this
         // part again it stands in the way as long as it is held.
         if !checkpoint.covers("", record.offset) || held.contains(&key) {
             self.metrics.count_decode_failure(rejection.cause.code());
-            let cause = rejection.into();
-            rejected.push(Hold { key, version: None, creates: true, cause, attempt: 0 });
+            rejected.push(hold(key, rejection.into()));
+        } else if record_id.is_some() {
+            // It was settled, and a replay has come to it. Without versions, what follows must
+            // find the record as it did then: after a delete, only what takes the place of a
+            // create makes it anew.
+            let behind = checkpoint.behind(record.offset);
+            let unversioned = |entity: &&EntityName| {
+                self.mappings.get(*entity).is_some_and(|mapping| !mapping.versioned)
+            };
+            rejected.extend(behind.filter(unversioned).map(|entity| {
+                let key = HeldKey { entity: Some(entity.clone()), ..key.clone() };
+                hold(key, HeldCause::met_again())
+            }));
         }
         Intaken { pieces: Pieces::Nothing, rejected }
     }

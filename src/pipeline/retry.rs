@@ -47,12 +47,16 @@ impl Retry {
         let attempt = self.held.first().map_or(0, |hold| hold.attempt).saturating_add(1);
         let mut batch = Batch { retry_attempt: attempt, ..Batch::default() };
         let mut net: Option<(Arc<Mapping>, NetChange)> = None;
+        let mut creates = false;
         for hold in std::mem::take(&mut self.held) {
             let release = Release { key: hold.key.clone(), reason: ReleaseReason::Written };
             match self.read_back(&hold).await? {
                 Again::Nothing => batch.releases.push(release),
                 Again::Bad(cause) => {
                     if batch.releases.is_empty() {
+                        // As long as a replay has to come past it, it is what it was.
+                        let met_again = hold.cause.code == HeldCause::MET_AGAIN;
+                        let cause = if met_again { hold.cause } else { cause };
                         batch.holds.push(Hold { cause, attempt, ..hold });
                     }
                     break;
@@ -69,11 +73,16 @@ impl Retry {
                             }
                         }
                     }
+                    // An image keeps it of a create whose place it took in its batch.
+                    creates |= hold.creates;
                     batch.releases.push(release);
                 }
             }
         }
-        if let Some((mapping, change)) = net {
+        if let Some((mapping, mut change)) = net {
+            if let Some(image) = &mut change.image {
+                image.create |= creates;
+            }
             batch.change_count = 1;
             batch.tables.push(TableBatch { mapping, changes: vec![change] });
         }
@@ -95,8 +104,10 @@ impl Retry {
             }
         };
         let rejected = intaken.rejected.into_iter().find(|rejected| {
-            rejected.key == hold.key
-                || (hold.key.entity.is_none() && rejected.key.record_id == hold.key.record_id)
+            // One of the two may not know the entity.
+            let (found, wanted) = (&rejected.key.entity, &hold.key.entity);
+            rejected.key.record_id == hold.key.record_id
+                && (found == wanted || found.is_none() || wanted.is_none())
         });
         if let Some(rejected) = rejected {
             return Ok(Again::Bad(rejected.cause));

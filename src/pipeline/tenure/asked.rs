@@ -26,6 +26,21 @@ impl Tenure<'_> {
         Arc::make_mut(&mut self.lane.held).next_due(now, settled)
     }
 
+    /// Begins to release what was held only until its entity's replay is over. Whether it did.
+    pub(super) fn end_with_replays(&mut self) -> bool {
+        let all = self.checkpoint.next_of("");
+        let is_over = |entity: &EntityName| self.checkpoint.next_of(entity.as_str()) >= all;
+        let releases = self.lane.held.ended_with_replays(is_over);
+        if releases.is_empty() {
+            return false;
+        }
+        let (fence, writer) = (self.standing_fence(), self.writer());
+        let batch = Arc::new(Batch { releases, ..Batch::default() });
+        self.writes.spawn(writer.write(fence, batch, Vec::new()));
+        self.in_flight = Some(InFlight { settles: None, started: Instant::now() });
+        true
+    }
+
     /// Begins to try held changes of one record again.
     pub(super) fn start_retry(&mut self, held: Vec<Hold>) {
         let parts = self.lane.parts.clone();

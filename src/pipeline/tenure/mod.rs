@@ -154,6 +154,7 @@ impl<'a> Tenure<'a> {
             }
         }
         if !self.draining
+            && !self.end_with_replays()
             && let Some(held) = self.next_retry(now)
         {
             self.start_retry(held);

@@ -113,10 +113,14 @@ struct HeldChanges {
 }
 
 impl HeldChanges {
-    fn of(stored: &Stored, lane: &LaneId) -> Self {
+    /// Those that stand in the way of this entity, or all.
+    fn of(stored: &Stored, lane: &LaneId, entity: Option<&str>) -> Self {
         let mut held = Self { records: BTreeMap::new() };
         let open = stored.held.iter().filter(|(of, change)| of == lane && change.open);
-        for (_, change) in open {
+        let concerns = |held: Option<&EntityName>| {
+            held.is_none_or(|held| entity.is_none_or(|entity| held.as_str() == entity))
+        };
+        for (_, change) in open.filter(|(_, change)| concerns(change.key.entity.as_ref())) {
             let id = change.key.record_id.expect("every key is a record's id");
             let offset = usize::try_from(change.key.offset.0).unwrap();
             held.records.entry(id).or_default().insert(offset);
@@ -173,20 +177,44 @@ impl Replay {
     }
 }
 
+/// How far each entity of a lane has ever come, and whether it was put back since. Belongs to the
+/// destination's state, and falls back with it.
+#[derive(Clone, Default)]
+pub(super) struct Furthest {
+    next: BTreeMap<(LaneId, &'static str), usize>,
+    put_back: BTreeSet<(LaneId, &'static str)>,
+}
+
 pub(super) struct Oracle {
     published: Published,
     store: Store,
     replays: Mutex<BTreeMap<(LaneId, &'static str), Replay>>,
+    furthest: Mutex<Furthest>,
     problems: Arc<Mutex<Vec<String>>>,
 }
 
 impl Oracle {
     pub(super) fn new(published: Published, store: Store) -> Self {
-        Self { published, store, replays: Mutex::default(), problems: Arc::default() }
+        Self {
+            published,
+            store,
+            replays: Mutex::default(),
+            furthest: Mutex::default(),
+            problems: Arc::default(),
+        }
     }
 
     pub(super) fn published(&self) -> Published {
         Arc::clone(&self.published)
+    }
+
+    pub(super) fn furthest(&self) -> Furthest {
+        self.furthest.lock().unwrap().clone()
+    }
+
+    /// The destination is what it was then.
+    pub(super) fn falls_back(&self, furthest: Furthest) {
+        *self.furthest.lock().unwrap() = furthest;
     }
 
     pub(super) fn problem(&self, text: String) {
@@ -225,12 +253,17 @@ impl Oracle {
         let changes = published.get(&lane.topic_partition).unwrap_or(&nothing);
         let mut replays = self.replays.lock().unwrap();
         let replay = replays.entry((lane.clone(), entity)).or_default();
-        let next = usize::try_from(cursor.0).unwrap();
-        if next > changes.len() {
-            return self.problem(format!("{lane}: checkpoint {next} lies beyond the log"));
+        let cursor = usize::try_from(cursor.0).unwrap();
+        if cursor > changes.len() {
+            return self.problem(format!("{lane}: checkpoint {cursor} lies beyond the log"));
+        }
+        let (next, was_put_back) = self.reached(lane, entity, cursor);
+        if cursor < next && !versioned {
+            // Rows pass through old values until the replay is at its end.
+            return;
         }
         replay.to(next, changes, entity, versioned);
-        let held = HeldChanges::of(stored, lane);
+        let held = HeldChanges::of(stored, lane, Some(entity));
         for (id, plain) in &replay.records {
             let key = (entity.to_owned(), *id);
             let row = stored.rows.get(&key).map(|row| (row.0, said(entity, &row.1)));
@@ -240,11 +273,14 @@ impl Oracle {
                 .iter()
                 .any(|(change, poison)| change.record_id == *id && *poison != Poison::Fine);
             let fits = |expected: &Record| found.is(expected, was_bad);
+            let any_of = |changes| beginnings(*id, changes, entity, versioned).iter().any(fits);
             let is_true = match held.first(*id) {
+                // What a replay met again is held behind what was written before; and a value that
+                // was put into a change has the version of the one without it.
+                Some(_) if was_put_back => any_of(&changes[..next]),
+                None if was_bad && cursor < next => any_of(&changes[..next]),
                 None => fits(plain),
-                Some(first) => {
-                    beginnings(*id, &changes[..first], entity, versioned).iter().any(fits)
-                }
+                Some(first) => any_of(&changes[..first]),
             };
             if !is_true {
                 self.problem(format!(
@@ -267,6 +303,19 @@ impl Oracle {
         }
     }
 
+    /// How far an entity has ever come, and whether it was put back.
+    fn reached(&self, lane: &LaneId, entity: &'static str, cursor: usize) -> (usize, bool) {
+        let mut furthest = self.furthest.lock().unwrap();
+        let key = (lane.clone(), entity);
+        let next = furthest.next.entry(key.clone()).or_default();
+        *next = cursor.max(*next);
+        let next = *next;
+        if cursor < next {
+            furthest.put_back.insert(key.clone());
+        }
+        (next, furthest.put_back.contains(&key))
+    }
+
     /// G5, G7 and G8 when everything is calm: what is held began with something bad, and the
     /// dead-letter topic says the same as the destination.
     pub(super) fn check_held(&self, lanes: &[LaneId], listed: Option<&BTreeSet<String>>) {
@@ -274,7 +323,7 @@ impl Oracle {
         let published = self.published.lock().unwrap();
         for lane in lanes {
             let Some(changes) = published.get(&lane.topic_partition) else { continue };
-            for (id, offsets) in HeldChanges::of(&stored, lane).records {
+            for (id, offsets) in HeldChanges::of(&stored, lane, None).records {
                 // What was composed with something bad is held with it.
                 if offsets.iter().all(|offset| changes[*offset].1 == Poison::Fine) {
                     self.problem(format!("{lane}: {id} is held at {offsets:?}: nothing is bad"));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use keepstep::codec::{DecoderSettings, decode_dead_letter};
+use keepstep::destination::desk::{LaneRequest, RequestState};
 use keepstep::destination::faulty::{Call, Fault, Faulty, Judge, Opinion};
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
@@ -53,6 +54,8 @@ pub(super) struct Seen {
     redeliveries: u64,
     added_entities: u64,
     dead_letters: u64,
+    replays: u64,
+    stops: u64,
 }
 
 impl Seen {
@@ -69,6 +72,8 @@ impl Seen {
         self.redeliveries += other.redeliveries;
         self.added_entities += other.added_entities;
         self.dead_letters += other.dead_letters;
+        self.replays += other.replays;
+        self.stops += other.stops;
     }
 
     pub(super) fn everything_happened(&self) -> bool {
@@ -85,6 +90,8 @@ impl Seen {
             self.redeliveries,
             self.added_entities,
             self.dead_letters,
+            self.replays,
+            self.stops,
         ]
         .iter()
         .all(|count| *count > 0)
@@ -378,11 +385,13 @@ impl Stage {
                     self.count(|seen| seen.fallbacks += 1);
                     let Some(memory) = self.store.memory().cloned() else { continue };
                     let (older, lag_ms) = (memory.state(), rng.random_range(1..6_000));
+                    let furthest = self.oracle.furthest();
                     let stage = Arc::clone(self);
                     fallbacks.push(tokio::spawn(async move {
                         sleep(Duration::from_millis(lag_ms)).await;
                         stage.tell("the destination falls back".to_owned());
                         memory.restore(older);
+                        stage.oracle.falls_back(furthest);
                     }));
                 }
                 78..86 => {
@@ -403,6 +412,8 @@ impl Stage {
                     processes.push(self.start(&format!("p{count}"), entities));
                     count += 1;
                 }
+                90..98 => self.ask_for_a_replay(&mut rng).await,
+                98..100 => self.stop_replays().await,
                 _ => {}
             }
         }
@@ -421,6 +432,46 @@ impl Stage {
         processes
     }
 
+    /// A person wants something written again.
+    async fn ask_for_a_replay(&self, rng: &mut SmallRng) {
+        let from = match rng.random_range(0..3) {
+            0 => serde_json::json!("start"),
+            1 => serde_json::json!({ "offset": rng.random_range(0..150) }),
+            _ => serde_json::json!({ "time_ms": (self.clock)() - rng.random_range(0..40_000) }),
+        };
+        let entity = rng.random_bool(0.5).then(|| ENTITIES[rng.random_range(0..3)].0);
+        let lanes = self.lanes();
+        let request = LaneRequest {
+            id: uuid::Uuid::from_u128(rng.random()),
+            lane: lanes[rng.random_range(0..lanes.len())].clone(),
+            body: serde_json::json!({ "kind": "replay", "entity": entity, "from": from })
+                .to_string(),
+            state: RequestState::Asked,
+            progress: String::new(),
+            asked_at_us: 0,
+        };
+        self.tell(format!("replay {} {}", request.lane, request.body));
+        // The tables may not be there yet.
+        if self.destination.desk().put_requests(&profile_id(), &[request]).await.is_ok() {
+            self.count(|seen| seen.replays += 1);
+        }
+    }
+
+    async fn stop_replays(&self) {
+        let desk = self.destination.desk();
+        for request in desk.requests(&profile_id()).await.unwrap_or_default() {
+            let running = (RequestState::Running, RequestState::StopAsked);
+            let name = (request.id, &request.lane);
+            let moved = desk.move_request(name, running.0, running.1, &request.progress).await;
+            self.count(|seen| seen.stops += u64::from(moved.unwrap_or(false)));
+        }
+    }
+
+    async fn all_answered(&self) -> bool {
+        let requests = self.destination.desk().requests(&profile_id()).await;
+        requests.is_ok_and(|all| all.iter().all(|request| request.state.is_finished()))
+    }
+
     /// Faults stop; everything must settle, stay true, and stay true when late requests arrive.
     async fn calm(&self, processes: &mut [Process]) {
         self.trouble.store(false, Ordering::Relaxed);
@@ -428,7 +479,7 @@ impl Stage {
         let lanes = self.lanes();
         self.log.create_topic(&profile_id().failed_topic(), 1, true).await.unwrap();
         let end = Instant::now() + CALM;
-        while !self.oracle.is_settled(&lanes) {
+        while !self.oracle.is_settled(&lanes) || !self.all_answered().await {
             if Instant::now() > end {
                 let states: Vec<_> =
                     processes.iter().map(|process| process.status.lanes()).collect();
