@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keepstep::destination::DestinationError;
-use keepstep::model::checkpoint::{Checkpoint, CursorSplit, Fence, Fingerprint, Scope};
+use keepstep::model::checkpoint::{Checkpoint, CursorSplit, Fence, Fingerprint, OwnerToken, Scope};
 use keepstep::model::position::{NextOffset, Offset};
 use keepstep::model::record::EntityName;
 
@@ -84,6 +84,33 @@ pub async fn a_fence_makes_cursors(scene: Scene) -> Outcome {
         equal("the cursor taken", &next, &Some(stands_at))?;
     }
     Ok(())
+}
+
+/// A replay puts an entity's cursor back, whether it has one of its own or not, and forward again
+/// when it is given up; without a batch, behind the fence, and with the other cursors as they are.
+pub async fn cursors_are_put_back(scene: Scene) -> Outcome {
+    let mapping = scene::letters("account", true);
+    let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
+    for number in 1..=5 {
+        worked("the write", lane.write(&one(&mapping, number, 1)).await)?;
+    }
+    let account = EntityName::new("account");
+    for to in [2, 0, 4] {
+        let mut fence = lane.fence(5);
+        (fence.moves, fence.splits) = lane.checkpoint.put(&[(account.clone(), NextOffset(to))]);
+        let mut wrong = fence.clone();
+        wrong.token = OwnerToken(uuid::Uuid::new_v4());
+        is_fenced("another's token", lane.destination.write(&wrong, &Arc::default()).await)?;
+        worked("putting it back", lane.destination.write(&fence, &Arc::default()).await)?;
+        lane = Lane::take(lane.destination, &lane.id).await?;
+        let stands = (lane.checkpoint.next_of("account").0, lane.checkpoint.next_of("contact").0);
+        equal("the cursors", &stands, &(to, 5))?;
+    }
+    // Read again to the end, it is one cursor again.
+    worked("the write", lane.destination.write(&lane.fence(5), &one(&mapping, 5, 1)).await)?;
+    lane = Lane::take(lane.destination, &lane.id).await?;
+    equal("the cursors at the end", &lane.checkpoint.cursors().len(), &1)?;
+    equal("where it stands", &lane.checkpoint.lowest(), &NextOffset(5))
 }
 
 /// An entity that comes later has a cursor of its own, until it has caught up.

@@ -113,6 +113,7 @@ const CASES: &[Case] = &[
         Box::pin(checkpoint::an_entity_has_its_own_cursor(scene))
     }),
     case("a fence makes cursors", |scene| Box::pin(checkpoint::a_fence_makes_cursors(scene))),
+    case("cursors are put back", |scene| Box::pin(checkpoint::cursors_are_put_back(scene))),
     case("lanes are apart", |scene| Box::pin(checkpoint::lanes_are_apart(scene))),
     case("a lost checkpoint is loud", |scene| {
         Box::pin(checkpoint::a_lost_checkpoint_is_loud(scene))

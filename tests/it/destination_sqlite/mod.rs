@@ -114,7 +114,7 @@ impl Database for SqliteDatabase {
             let id: String = row.get(0)?;
             let cells = table.columns.iter().zip(4..);
             Ok(StoredRow {
-                id: RecordId::from_canonical(id.as_bytes()).unwrap(),
+                id: RecordId(Uuid::try_parse(&id).unwrap()),
                 created_ms: unix_ms(row.get(1)?),
                 modified_ms: unix_ms(row.get(2)?),
                 version: row.get(3)?,
@@ -142,7 +142,7 @@ impl Database for SqliteDatabase {
             let id: String = row.get(1)?;
             Ok(StoredTombstone {
                 entity: row.get(0)?,
-                record_id: RecordId::from_canonical(id.as_bytes()).unwrap(),
+                record_id: RecordId(Uuid::try_parse(&id).unwrap()),
                 version: row.get(2)?,
             })
         });

@@ -1,8 +1,13 @@
 //! What cannot be written is held with its cause and stops nobody (G4, G5); what fails alike as a
 //! whole pauses its entity (G6).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keepstep::destination::faulty::Opinion;
 use keepstep::log::NewRecord;
-use keepstep::model::change::{Image, Operation};
+use keepstep::model::cell::Cell;
+use keepstep::model::change::{Change, Image, Operation};
 use keepstep::model::checkpoint::Scope;
 use keepstep::model::held::{HeldChange, MAX_HELD_PER_RECORD};
 use keepstep::model::mutation::Mutations;
@@ -156,4 +161,31 @@ async fn more_changes_than_a_record_may_hold_leave_a_mark_and_no_retry() {
     scene.append(vec![record(&change("alpha", 9, 1_000))]).await;
     scene.settled(151).await;
     assert_eq!((scene.held().len(), scene.rows()), (0, 1));
+}
+
+/// A create and a later image of one record in one batch are held as the later one alone, which
+/// without versions must not forget that it makes the record: it is written after a delete.
+#[tokio::test(start_paused = true)]
+async fn a_retried_image_keeps_the_create_whose_place_it_took() {
+    let mut scene = Scene::new(1).await;
+    let refusing = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&refusing);
+    scene.judge = Some(Arc::new(move |_, net| {
+        let cells = net.image.iter().flat_map(|image| &image.cells);
+        let bad = cells.into_iter().any(|(_, cell)| *cell == Cell::Integer(666));
+        if bad && asked.load(Ordering::Relaxed) { Opinion::Refused } else { Opinion::Fine }
+    }));
+    scene.start();
+    let of_gamma = |operation, number| {
+        let attributes = vec![("n0".into(), Value::Integer(number))];
+        record(&Change { operation, attributes, ..change("gamma", 1, 0) })
+    };
+    scene.append(vec![of_gamma(Operation::Create, 1), of_gamma(Operation::Delete, 1)]).await;
+    scene.settled(2).await;
+    scene.append(vec![of_gamma(Operation::Create, 2), of_gamma(Operation::Snapshot, 666)]).await;
+    scene.settled(4).await;
+    assert_eq!((scene.rows(), scene.held().len()), (0, 1));
+    refusing.store(false, Ordering::Relaxed);
+    scene.when(|_| scene.held().is_empty()).await;
+    assert_eq!(scene.rows(), 1);
 }

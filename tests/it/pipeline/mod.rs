@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
+use keepstep::destination::Destination;
 use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState};
+use keepstep::destination::faulty::{Fault, Faulty, Judge};
 use keepstep::destination::memory::MemoryDestination;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::log::{Log, NewRecord};
@@ -42,6 +44,8 @@ struct Scene {
     running: JoinSet<Result<(), PipelineError>>,
     stop: watch::Sender<bool>,
     mutations: Mutations,
+    /// What the destination refuses.
+    judge: Option<Judge>,
 }
 
 impl Scene {
@@ -55,6 +59,7 @@ impl Scene {
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             mutations: Mutations::default(),
+            judge: None,
         };
         scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
         scene
@@ -88,7 +93,7 @@ impl Scene {
             mappings: entities.map(|(name, versioned)| mapping(name, versioned)).into(),
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.clone()),
-            destination: Arc::new(self.destination.clone()),
+            destination: self.judged(),
             budget: MemoryBudget::new(1 << 20),
             status: Arc::clone(&self.status),
             metrics: Arc::new(Metrics::new().unwrap().profile("test", names)),
@@ -98,6 +103,13 @@ impl Scene {
         };
         self.stop.send_replace(false);
         self.running.spawn(Pipeline::new(parts).run(self.stop.subscribe()));
+    }
+
+    fn judged(&self) -> Arc<dyn Destination> {
+        let Some(judge) = &self.judge else { return Arc::new(self.destination.clone()) };
+        let (inner, observer) = (Arc::new(self.destination.clone()), Arc::new(|_: &_, _: &_| ()));
+        let faulty = Faulty::new(inner, Box::new(|_| Fault::None), observer, self.mutations);
+        Arc::new(faulty.with_judge(Arc::clone(judge)))
     }
 
     async fn end(&mut self) -> Result<(), PipelineError> {
