@@ -68,6 +68,12 @@ pub struct Fingerprint {
     pub crc: u32,
 }
 
+impl Fingerprint {
+    /// Says that no record is known: whatever lies on the log is as it should be.
+    pub const FORGOTTEN: Self =
+        Self { offset: Offset(-1), timestamp_ms: 0, length_bytes: 0, crc: 0 };
+}
+
 /// How far one scope has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -244,7 +250,8 @@ impl Checkpoint {
     /// The fingerprint that belongs to the furthest cursor: the newest record known.
     pub fn newest_fingerprint(&self) -> Option<Fingerprint> {
         let with = self.cursors.iter().filter_map(|cursor| cursor.fingerprint);
-        with.max_by_key(|fingerprint| fingerprint.offset)
+        let known = with.filter(|fingerprint| *fingerprint != Fingerprint::FORGOTTEN);
+        known.max_by_key(|fingerprint| fingerprint.offset)
     }
 
     /// Whether a change of `entity` at `offset` is settled already.

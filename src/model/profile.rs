@@ -12,6 +12,7 @@ use compact_str::CompactString;
 use super::batcher::BatchLimits;
 use super::mapping::UnknownAttribute;
 use super::position::Topic;
+use super::record::EntityName;
 
 /// Id of a profile: lower-case letters, digits and hyphens. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,5 +117,11 @@ impl Profile {
         topics.sort();
         topics.dedup();
         topics
+    }
+
+    /// The entities whose changes lie on this topic.
+    pub fn entities_of(&self, topic: &Topic) -> impl Iterator<Item = EntityName> {
+        let here = self.entities.iter().filter(move |entity| entity.topic == *topic);
+        here.map(|entity| EntityName::new(&entity.name))
     }
 }

@@ -9,8 +9,26 @@ use crate::model::position::TopicPartition;
 
 /// Why a lane cannot go on from its checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("gap: re-sync needed. {0}")]
-pub(super) struct Gap(pub(super) String);
+#[error(
+    "gap: re-sync needed. {what}. `keepstep resync --from start` writes what the log holds; what it \
+     does not hold must come from the source again"
+)]
+pub(super) struct Gap {
+    /// What is not as it was.
+    what: String,
+    /// Whether the log is another one, of which nothing that is known is true.
+    pub(super) made_anew: bool,
+}
+
+impl Gap {
+    fn trimmed(what: String) -> Self {
+        Self { what, made_anew: false }
+    }
+
+    fn made_anew(what: String) -> Self {
+        Self { what, made_anew: true }
+    }
+}
 
 /// The fingerprint of a record.
 pub(super) fn fingerprint(record: &LogRecord) -> Fingerprint {
@@ -32,14 +50,14 @@ pub(super) fn fingerprint(record: &LogRecord) -> Fingerprint {
 pub(super) fn check_bounds(checkpoint: &Checkpoint, bounds: Bounds) -> Result<(), Gap> {
     let next = checkpoint.lowest_of_all();
     if bounds.start > next {
-        return Err(Gap(format!(
+        return Err(Gap::trimmed(format!(
             "the checkpoint is at offset {next}, and the log starts only at {}: what lay between is gone by retention",
             bounds.start
         )));
     }
     let furthest = checkpoint.cursors().iter().map(|cursor| cursor.next).max().unwrap_or(next);
     if bounds.end < furthest {
-        return Err(Gap(format!(
+        return Err(Gap::made_anew(format!(
             "the checkpoint is at offset {furthest}, and the log ends at {}: the topic was made anew or lost records",
             bounds.end
         )));
@@ -65,7 +83,7 @@ pub(super) async fn check(
     match found {
         // Compaction may have taken that very record; another one there is another topic.
         Some(record) if record.offset == known.offset && fingerprint(&record) != known => {
-            Ok(Err(Gap(format!(
+            Ok(Err(Gap::made_anew(format!(
                 "the record at offset {} is not the one that was read there: the topic was made anew",
                 known.offset
             ))))

@@ -23,7 +23,7 @@ use super::replay::Replays;
 use super::requests::Ask;
 use super::status::{LaneReporter, LaneState};
 use super::tenure::{Tenure, TenureEnd};
-use super::writer::wait_or_closing;
+use super::writer::{Writer, wait_or_closing};
 use super::{FIRST_WAIT, LONGEST_WAIT, PipelineParts};
 use crate::destination::{DestinationError, WhichHeld};
 use crate::log::{Bounds, Feed};
@@ -67,8 +67,14 @@ impl Lane {
     pub(super) async fn run(mut self) -> LaneEnd {
         loop {
             let (token, checkpoint) = match self.take().await {
-                Ok(taken) => taken,
-                Err(end) => return end,
+                Some(Ok(taken)) => taken,
+                Some(Err(gap)) => {
+                    if self.wait_for_mending(&gap).await {
+                        continue;
+                    }
+                    return LaneEnd::Revoked;
+                }
+                None => return LaneEnd::Revoked,
             };
             match Tenure::new(&mut self, token, checkpoint).run().await {
                 TenureEnd::Retake => tracing::info!(lane = %self.id, "taking the checkpoint again"),
@@ -90,15 +96,29 @@ impl Lane {
         }
     }
 
-    /// Takes the checkpoint and starts the feed there; waits for outages.
-    async fn take(&mut self) -> Result<(OwnerToken, Checkpoint), LaneEnd> {
+    /// Whoever writes one batch for this lane.
+    pub(super) fn writer(&mut self) -> Writer {
+        Writer {
+            destination: Arc::clone(&self.parts.destination),
+            metrics: Arc::clone(&self.parts.metrics),
+            status: self.status.clone(),
+            closing: self.closing.clone(),
+            rng: self.fork_rng(),
+            mutations: self.parts.mutations,
+            held: Arc::clone(&self.held),
+        }
+    }
+
+    /// Takes the checkpoint and starts the feed there; waits for outages. `None` if the partition
+    /// was taken away meanwhile.
+    async fn take(&mut self) -> Option<Result<(OwnerToken, Checkpoint), Gap>> {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             self.status.state(LaneState::Taking);
             let token = OwnerToken(Uuid::from_u128(self.rng.random()));
             let (cause, why) = match self.try_take(token).await {
-                Ok(Ok(checkpoint)) => return Ok((token, checkpoint)),
-                Ok(Err(gap)) => return Err(LaneEnd::Stopped(gap.to_string())),
+                Ok(Ok(checkpoint)) => return Some(Ok((token, checkpoint))),
+                Ok(Err(gap)) => return Some(Err(gap)),
                 Err(failed) => failed,
             };
             tracing::warn!(lane = %self.id, "{why}");
@@ -106,7 +126,7 @@ impl Lane {
             self.status.state(LaneState::Waiting(why));
             let wait = backoff.next_wait(self.rng.random());
             if wait_or_closing(&mut self.closing, wait).await {
-                return Err(LaneEnd::Revoked);
+                return None;
             }
         }
     }

@@ -40,6 +40,7 @@ mod isolation;
 mod lane;
 mod latency;
 pub mod memory_budget;
+mod mend;
 mod outbox;
 mod pauses;
 mod reading;

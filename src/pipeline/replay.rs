@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::requests::ReplayFrom;
 use crate::destination::Written;
 use crate::destination::desk::RequestState;
-use crate::log::Bounds;
+use crate::log::{Bounds, Log, LogError};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::Checkpoint;
-use crate::model::position::NextOffset;
+use crate::model::position::{NextOffset, TopicPartition};
 use crate::model::record::EntityName;
 
 /// How far a replay has come, as it lies on the desk.
@@ -58,11 +58,27 @@ impl ReplayProgress {
     }
 }
 
+/// Where a replay starts to read; the inner error says why it cannot.
+pub(super) async fn first_offset(
+    log: &dyn Log,
+    topic_partition: &TopicPartition,
+    from: ReplayFrom,
+) -> Result<Result<NextOffset, String>, LogError> {
+    let bounds = log.bounds(topic_partition).await?;
+    Ok(match (starts_at(from, bounds), from) {
+        (Ok(None), ReplayFrom::TimeMs(time_ms)) => {
+            Ok(log.offset_for_time(topic_partition, time_ms).await?)
+        }
+        (Ok(offset), _) => Ok(offset.unwrap_or(bounds.start)),
+        (Err(why), _) => Err(why),
+    })
+}
+
 /// Where a replay starts to read: `Ok(None)` asks the log for the offset of that time.
 ///
 /// # Errors
 /// Why it cannot start there.
-pub(super) fn starts_at(from: ReplayFrom, bounds: Bounds) -> Result<Option<NextOffset>, String> {
+fn starts_at(from: ReplayFrom, bounds: Bounds) -> Result<Option<NextOffset>, String> {
     match from {
         ReplayFrom::Start => Ok(Some(bounds.start)),
         ReplayFrom::TimeMs(_) => Ok(None),

@@ -19,6 +19,7 @@ use crate::model::held::{HeldCause, Hold, Release, ReleaseReason};
 use crate::model::mapping::Mapping;
 use crate::model::net_change::{Merge, NetChange};
 use crate::model::position::{Offset, TopicPartition};
+use crate::model::record::RecordId;
 
 /// What is needed to read held changes back.
 pub(super) struct Retry {
@@ -121,7 +122,14 @@ impl Retry {
             Pieces::Several(pieces) => pieces.into_iter().find(mine),
             Pieces::Nothing => None,
         };
-        Ok(piece.map_or(Again::Nothing, Again::Piece))
+        // Another record's key in its place says that the topic was made anew.
+        let id = record.key.as_deref().and_then(RecordId::from_canonical);
+        let another = id.is_some_and(|id| hold.key.record_id.is_some_and(|held| held != id));
+        Ok(match piece {
+            Some(piece) => Again::Piece(piece),
+            None if another => Again::Bad(HeldCause::gone()),
+            None => Again::Nothing,
+        })
     }
 }
 

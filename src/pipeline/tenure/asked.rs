@@ -34,7 +34,7 @@ impl Tenure<'_> {
         if releases.is_empty() {
             return false;
         }
-        let (fence, writer) = (self.standing_fence(), self.writer());
+        let (fence, writer) = (self.standing_fence(), self.lane.writer());
         let batch = Arc::new(Batch { releases, ..Batch::default() });
         self.writes.spawn(writer.write(fence, batch, Vec::new()));
         self.in_flight = Some(InFlight { settles: None, started: Instant::now() });
@@ -46,7 +46,7 @@ impl Tenure<'_> {
         let parts = self.lane.parts.clone();
         let retry =
             Retry { lane: self.lane.id.clone(), intake: self.lane.intake.another(), parts, held };
-        let (fence, writer) = (self.standing_fence(), self.writer());
+        let (fence, writer) = (self.standing_fence(), self.lane.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {
                 Ok(batch) => writer.write(fence, Arc::new(batch), Vec::new()).await,
@@ -106,7 +106,7 @@ impl Tenure<'_> {
     async fn dismiss(&mut self, key: HeldKey) -> bool {
         let release = Release { key, reason: ReleaseReason::Dismissed };
         let batch = Batch { releases: vec![release], ..Batch::default() };
-        let (fence, writer) = (self.standing_fence(), self.writer());
+        let (fence, writer) = (self.standing_fence(), self.lane.writer());
         match writer.write(fence, Arc::new(batch), Vec::new()).await {
             WriteEnd::Written(written, batch) => {
                 self.learn(&batch, &written);

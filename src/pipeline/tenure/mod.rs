@@ -11,8 +11,6 @@ mod replayed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
@@ -24,7 +22,7 @@ use super::outbox::Outbox;
 use super::reading::{Closed, Reading};
 use super::requests::Ask;
 use super::status::LaneState;
-use super::writer::{WriteEnd, Writer, wait_or_closing};
+use super::writer::{WriteEnd, wait_or_closing};
 use crate::log::{Chunk, LogError};
 use crate::metrics::RetryCause;
 use crate::model::batcher::Batcher;
@@ -222,7 +220,7 @@ impl<'a> Tenure<'a> {
             splits: self.checkpoint.splits(),
             fingerprint,
         };
-        let writer = self.writer();
+        let writer = self.lane.writer();
         self.writes.spawn(writer.write(fence, Arc::new(batch), doubts));
         let settles = Settles { to, fingerprint, last_timestamp_ms, appended_ms, _memory: memory };
         self.in_flight = Some(InFlight { settles: Some(settles), started: Instant::now() });
@@ -236,18 +234,6 @@ impl<'a> Tenure<'a> {
             moves: self.checkpoint.standing(),
             splits: Vec::new(),
             fingerprint: None,
-        }
-    }
-
-    fn writer(&mut self) -> Writer {
-        Writer {
-            destination: Arc::clone(&self.lane.parts.destination),
-            metrics: Arc::clone(&self.lane.parts.metrics),
-            status: self.lane.status.clone(),
-            closing: self.lane.closing.clone(),
-            rng: SmallRng::seed_from_u64(self.lane.rng.random()),
-            mutations: self.lane.parts.mutations,
-            held: Arc::clone(&self.lane.held),
         }
     }
 
@@ -282,7 +268,8 @@ impl<'a> Tenure<'a> {
             let bounds = log.bounds(topic_partition).await;
             let gap = bounds.map(|bounds| gap::check_bounds(&self.checkpoint, bounds));
             return Some(match gap {
-                Ok(Err(gap)) => TenureEnd::Stopped(gap.to_string()),
+                // The next take meets it, too, and asks for a person.
+                Ok(Err(_)) => TenureEnd::Retake,
                 _ => TenureEnd::Stopped(error.to_string()),
             });
         }
@@ -300,12 +287,12 @@ impl<'a> Tenure<'a> {
         if let Ok(bounds) = log.bounds(topic_partition).await {
             let now_ms = (self.lane.parts.clock)();
             self.lane.parts.status.measured(topic_partition, bounds.end, now_ms);
-            if let Err(gap) = gap::check_bounds(&self.checkpoint, bounds) {
-                return Some(TenureEnd::Stopped(gap.to_string()));
+            if gap::check_bounds(&self.checkpoint, bounds).is_err() {
+                return Some(TenureEnd::Retake);
             }
         }
         let fence = self.standing_fence();
-        match self.writer().write(fence, Arc::default(), Vec::new()).await {
+        match self.lane.writer().write(fence, Arc::default(), Vec::new()).await {
             WriteEnd::Written(..) => None,
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
             WriteEnd::Retake | WriteEnd::Pause(_) => Some(TenureEnd::Retake),

@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use super::{Tenure, TenureEnd};
 use crate::destination::desk::RequestState;
-use crate::log::{Log, LogError};
 use crate::model::batch::Batch;
-use crate::model::position::{NextOffset, TopicPartition};
+use crate::model::position::NextOffset;
 use crate::model::record::EntityName;
-use crate::pipeline::replay::{ReplayProgress, starts_at};
+use crate::pipeline::replay::{ReplayProgress, first_offset};
 use crate::pipeline::requests::{Ask, ReplayFrom};
 use crate::pipeline::writer::WriteEnd;
 
@@ -72,11 +71,9 @@ impl Tenure<'_> {
 
     /// What a replay from `from` on has to do in this lane; `None` without such an entity.
     fn plan(&self, entity: Option<&str>, from: NextOffset) -> Option<ReplayProgress> {
-        let entities = self.lane.parts.profile.entities.iter();
-        let here = entities.filter(|it| it.topic == self.lane.id.topic_partition.topic);
-        let meant = here.filter(|it| entity.is_none_or(|wanted| wanted == it.name));
-        let ends = meant.map(|it| {
-            let name = EntityName::new(&it.name);
+        let here = self.lane.parts.profile.entities_of(&self.lane.id.topic_partition.topic);
+        let meant = here.filter(|name| entity.is_none_or(|wanted| wanted == name.as_str()));
+        let ends = meant.map(|name| {
             let end = self.lane.replays.end_of(&name, self.checkpoint.next_of(name.as_str()));
             (name, end)
         });
@@ -134,24 +131,8 @@ impl Tenure<'_> {
     async fn put_cursors(&mut self, places: &[(EntityName, NextOffset)]) -> bool {
         let mut fence = self.standing_fence();
         (fence.moves, fence.splits) = self.checkpoint.put(places);
-        let writer = self.writer();
+        let writer = self.lane.writer();
         let end = writer.write(fence, Arc::new(Batch::default()), Vec::new()).await;
         matches!(end, WriteEnd::Written(..))
     }
-}
-
-/// Where a replay starts to read; the inner error says why it cannot.
-async fn first_offset(
-    log: &dyn Log,
-    topic_partition: &TopicPartition,
-    from: ReplayFrom,
-) -> Result<Result<NextOffset, String>, LogError> {
-    let bounds = log.bounds(topic_partition).await?;
-    Ok(match (starts_at(from, bounds), from) {
-        (Ok(None), ReplayFrom::TimeMs(time_ms)) => {
-            Ok(log.offset_for_time(topic_partition, time_ms).await?)
-        }
-        (Ok(offset), _) => Ok(offset.unwrap_or(bounds.start)),
-        (Err(why), _) => Err(why),
-    })
 }

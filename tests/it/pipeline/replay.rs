@@ -1,6 +1,7 @@
 //! Replays: entities whose cursor a person puts back, to write again what the log holds.
 
 use keepstep::destination::desk::RequestState;
+use keepstep::log::NewRecord;
 use keepstep::model::change::Operation;
 use keepstep::model::position::{NextOffset, TopicPartition};
 use serde_json::{Value, json};
@@ -109,4 +110,48 @@ async fn a_stop_skips_what_has_versions_and_nothing_else() {
     assert_eq!(answers[0].0, RequestState::Stopped, "{answers:?}");
     scene.settled(31).await;
     assert_eq!(scene.rows(), 29);
+}
+
+/// A gap is mended by a person alone, who says where to start anew.
+#[tokio::test(start_paused = true)]
+async fn a_lane_with_a_gap_starts_anew_where_a_person_says() {
+    let mut scene = written().await;
+    scene.end().await.unwrap();
+    scene.append(records(30..50)).await;
+    let partition = TopicPartition::new(&scene.topic, 0);
+    scene.log.trim(&partition, NextOffset(40)).await.unwrap();
+    scene.start();
+    assert!(scene.stopped().await.contains("keepstep resync --from start"));
+    let wishes = [r#"{"kind":"resume","entity":null}"#, &replay(None, &json!("start"))];
+    scene.ask(&wishes).await;
+    let answers = scene.answers().await;
+    assert_eq!((answers[0].0, answers[1].0), (RequestState::Refused, RequestState::Done));
+    assert!(answers[0].1.contains("gap: re-sync needed"), "{answers:?}");
+    assert_eq!(counts(&answers[1].1), [10, 0, 0, 0]);
+    assert_eq!(scene.rows(), 40);
+    scene.append(records(60..61)).await;
+    scene.settled(51).await;
+}
+
+/// The places of held changes are another topic's then.
+#[tokio::test(start_paused = true)]
+async fn a_topic_made_anew_is_read_from_its_start_when_a_person_says_so() {
+    let mut scene = written().await;
+    let garbage = NewRecord { payload: Some("?".into()), ..record(&change("alpha", 9, 1)) };
+    scene.append(vec![garbage]).await;
+    scene.settled(31).await;
+    assert_eq!(scene.held().len(), 1);
+    scene.end().await.unwrap();
+    scene.log.recreate_topic(&scene.topic).await.unwrap();
+    scene.append(records(100..107)).await;
+    scene.start();
+    assert!(scene.stopped().await.contains("made anew"));
+    scene.ask(&[&replay(None, &json!("start"))]).await;
+    assert_eq!(scene.answers().await[0].0, RequestState::Done);
+    assert_eq!((scene.rows(), scene.held().len()), (37, 0));
+    // And it is known from now on.
+    scene.end().await.unwrap();
+    scene.start();
+    scene.append(records(107..108)).await;
+    scene.settled(8).await;
 }
