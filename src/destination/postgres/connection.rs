@@ -23,6 +23,10 @@ use crate::model::table::Table;
 /// not used for longest are dropped beyond it.
 const MOST_STAGING_TABLES: usize = 32;
 
+/// Most dead rows in the staging tables of a connection. To empty them costs as much as to read
+/// over some hundreds.
+const MOST_DEAD_ROWS: usize = 1_000;
+
 /// A connection without a word for so long is asked whether it still lives.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// So long between two such questions.
@@ -75,6 +79,9 @@ pub(super) struct Connection {
     staging: Vec<Staging>,
     made: u64,
     uses: u64,
+    /// Rows that lie dead in the staging tables, at most: transactions that were rolled back leave
+    /// them there, and every later statement reads over them. A commit takes them away.
+    dead_rows: usize,
     /// The task that talks to the server; it ends with the connection.
     _talk: JoinSet<()>,
 }
@@ -95,6 +102,28 @@ impl Connection {
             let oldest = oldest.map_or(0, |(at, _)| at);
             self.forget(oldest).await.map_err(|failure| (0, failure))?;
         }
+        self.sweep().await.map_err(|failure| (0, failure))
+    }
+
+    /// Counts rows that are staged in a transaction; until it commits they may be dead ones.
+    pub(super) fn stages(&mut self, rows: usize) {
+        self.dead_rows += rows;
+    }
+
+    /// The transaction was committed, which empties the staging tables.
+    pub(super) fn committed(&mut self) {
+        self.dead_rows = 0;
+    }
+
+    /// Empties the staging tables, if searching for bad records has left too many rows in them: a
+    /// transaction that looks at one and commits does so.
+    async fn sweep(&mut self) -> Result<(), Failure> {
+        let Some(staging) = self.staging.first().filter(|_| self.dead_rows > MOST_DEAD_ROWS) else {
+            return Ok(());
+        };
+        let look = ddl::look_at_staging(&staging.name);
+        self.client.batch_execute(&format!("BEGIN; {look}; COMMIT")).await?;
+        self.dead_rows = 0;
         Ok(())
     }
 
@@ -179,7 +208,7 @@ impl Manager {
             client
         };
         client.batch_execute(&self.session()).await?;
-        Ok(Connection { client, staging: Vec::new(), made: 0, uses: 0, _talk: talk })
+        Ok(Connection { client, staging: Vec::new(), made: 0, uses: 0, dead_rows: 0, _talk: talk })
     }
 
     /// What every session sets. Durability (`synchronous_commit`) and the search path are the

@@ -173,3 +173,8 @@ pub(super) fn drop_staging(staging: &str) -> String {
 pub(super) fn in_session(staging: &str) -> String {
     format!("pg_temp.{staging}")
 }
+
+/// A statement that touches a staging table and reads nothing.
+pub(super) fn look_at_staging(staging: &str) -> String {
+    format!("SELECT FROM {} LIMIT 0", in_session(staging))
+}

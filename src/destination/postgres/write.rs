@@ -112,6 +112,7 @@ impl Write<'_> {
         prepared
             .map_err(|_| before(Place::Batch, Failure::TimedOut))?
             .map_err(|(at, failure)| before(Place::Table(at), failure))?;
+        connection.stages(shapes.iter().map(|shape| shape.order.len()).sum());
         let staged: Vec<&Staging> =
             needs.iter().filter_map(|need| connection.staged(need)).collect();
         let works: Vec<TableWork<'_>> = (self.batch.tables.iter().zip(shapes).zip(&staged))
@@ -122,6 +123,9 @@ impl Write<'_> {
         let client = &connection.client;
         let sink = self.load(client, shapes, &staged).await?;
         let answers = self.end_and_send(client, shapes, sink, &statements).await?;
+        if self.ending == Ending::Commit {
+            connection.committed();
+        }
         Ok(self.written(shapes, &statements, &answers))
     }
 
