@@ -223,3 +223,20 @@ async fn a_failure_that_was_answered_costs_no_connection() {
     assert_eq!(pids().await, before);
     case.write(vec![create(4)]).await.unwrap();
 }
+
+/// A search for a bad record is many trials on one connection, and each reads over what those
+/// before it left in the staging table: that must not pile up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trials_do_not_pile_up_dead_rows() {
+    let database = TestDatabase::new().await;
+    let plain = database.plain().await;
+    let case = Case::new(database.open(Mutations::default())).await;
+    let batch = case.batch(vec![(1..=100).map(create).collect()]);
+    for _ in 0..200 {
+        case.destination.try_out(&case.fence(), &batch).await.unwrap();
+    }
+    let text = "SELECT sum(pg_relation_size(oid))::bigint FROM pg_class WHERE relname LIKE 'keepstep\\_stage\\_%'";
+    let staged: i64 = plain.client.query_one(text, &[]).await.unwrap().get(0);
+    // 200 trials of 100 rows are more than a million bytes.
+    assert!((1..200_000).contains(&staged), "{staged}");
+}

@@ -5,6 +5,7 @@ use keepstep::destination::postgres::{PostgresDestination, PostgresSettings};
 use keepstep::destination::{Activation, Destination, DestinationError, Finding, WriteError};
 use keepstep::model::batch::Batch;
 use keepstep::model::held::{HeldCause, HeldKey, Hold};
+use keepstep::model::mapping::Mapping;
 use keepstep::model::mutation::Mutations;
 use keepstep::model::position::Offset;
 use std::sync::Arc;
@@ -40,6 +41,36 @@ impl User {
     }
 }
 
+/// A user without any right in a database of others, and what they are to keep in step.
+struct Stranger {
+    database: TestDatabase,
+    plain: Plain,
+    user: User,
+    mapping: Arc<Mapping>,
+    activation: Activation,
+}
+
+impl Stranger {
+    /// In an empty database.
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let plain = database.plain().await;
+        let user = User::new(&database, &plain).await;
+        let mapping = scene::letters("account", true);
+        let activation = scene::activation(&[&mapping]);
+        Self { database, plain, user, mapping, activation }
+    }
+
+    /// In one whose owner has run what `keepstep schema` prints.
+    async fn to_tables() -> Self {
+        let stranger = Self::new().await;
+        for statement in PostgresDestination::schema(&stranger.activation) {
+            stranger.plain.execute(&statement).await;
+        }
+        stranger
+    }
+}
+
 fn problems(findings: &[Finding]) -> Vec<&keepstep::destination::Trouble> {
     findings.iter().filter_map(|finding| finding.problem.as_ref()).collect()
 }
@@ -63,11 +94,7 @@ async fn grant_all(user: &User, plain: &Plain, activation: &Activation) -> Vec<S
     panic!("five rounds of grants were not enough: {granted:?}");
 }
 
-async fn writes(
-    user: User,
-    activation: Activation,
-    mapping: &Arc<keepstep::model::mapping::Mapping>,
-) {
+async fn writes(user: User, activation: Activation, mapping: &Arc<Mapping>) {
     let mut case = Case::taken(user.destination, activation, vec![Arc::clone(mapping)]).await;
     let image =
         |record, version| scene::create(scene::record(record), Some(version), &[(0, text("a"))]);
@@ -78,11 +105,7 @@ async fn writes(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_grants_that_a_check_names_are_enough_to_make_everything() {
-    let database = TestDatabase::new().await;
-    let plain = database.plain().await;
-    let user = User::new(&database, &plain).await;
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
+    let Stranger { database: _database, plain, user, mapping, activation } = Stranger::new().await;
     let granted = grant_all(&user, &plain, &activation).await;
     // To make both schemas, and temporary tables; nothing else is needed in an empty database.
     assert!(granted.iter().any(|grant| grant.starts_with("GRANT CREATE ON DATABASE")));
@@ -97,15 +120,8 @@ async fn the_grants_that_a_check_names_are_enough_to_make_everything() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_exists_needs_no_right_to_create() {
-    let database = TestDatabase::new().await;
-    let plain = database.plain().await;
-    let user = User::new(&database, &plain).await;
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
-    // The database owner runs what `keepstep schema` prints.
-    for statement in PostgresDestination::schema(&activation) {
-        plain.execute(&statement).await;
-    }
+    let Stranger { database: _database, plain, user, mapping, activation } =
+        Stranger::to_tables().await;
     let granted = grant_all(&user, &plain, &activation).await;
     assert!(granted.iter().all(|grant| !grant.contains("CREATE")), "{granted:?}");
     user.destination.activate(&activation).await.unwrap();
@@ -134,11 +150,7 @@ async fn what_exists_needs_no_right_to_create() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_for_a_person() {
-    let database = TestDatabase::new().await;
-    let plain = database.plain().await;
-    let user = User::new(&database, &plain).await;
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
+    let Stranger { database, plain, user, activation, .. } = Stranger::new().await;
     let open = |url: Result<String, String>| {
         let settings = PostgresSettings::new(Arc::new(move || url.clone()));
         PostgresDestination::new(settings, Mutations::default()).unwrap()
@@ -180,14 +192,8 @@ async fn own_tables_of_an_older_version_are_upgraded_and_lost_ones_are_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_needs_no_more_than_a_check_names() {
-    let database = TestDatabase::new().await;
-    let plain = database.plain().await;
-    let user = User::new(&database, &plain).await;
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
-    for statement in PostgresDestination::schema(&activation) {
-        plain.execute(&statement).await;
-    }
+    let Stranger { database: _database, plain, user, mapping, activation } =
+        Stranger::to_tables().await;
     // As version 1 left it, but for a table that somebody made already.
     plain
         .execute("DROP TABLE keepstep.held_change, keepstep.lane_state; UPDATE keepstep.schema_version SET version = 1")
@@ -204,14 +210,8 @@ async fn an_upgrade_needs_no_more_than_a_check_names() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_right_is_waited_for() {
-    let database = TestDatabase::new().await;
-    let plain = database.plain().await;
-    let user = User::new(&database, &plain).await;
-    let mapping = scene::letters("account", true);
-    let activation = scene::activation(&[&mapping]);
-    for statement in PostgresDestination::schema(&activation) {
-        plain.execute(&statement).await;
-    }
+    let Stranger { database: _database, plain, user, mapping, activation } =
+        Stranger::to_tables().await;
     grant_all(&user, &plain, &activation).await;
     let name = user.name.clone();
     user.destination.activate(&activation).await.unwrap();
