@@ -87,6 +87,8 @@ pub(super) fn check_names(table: &Table) -> Result<(), Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert_eq, proptest};
+
     use super::*;
     use crate::model::table::{Column, ColumnType};
 
@@ -103,6 +105,21 @@ mod tests {
     fn quoting_leaves_no_way_out() {
         assert_eq!(quoted("a"), "\"a\"");
         assert_eq!(quoted("a\"; DROP TABLE b; --"), "\"a\"\"; DROP TABLE b; --\"");
+    }
+
+    proptest! {
+        /// What SQLite itself makes of it: one table, and one column, of that very name.
+        #[test]
+        fn nothing_breaks_out(name in "[ a\"'`;(),.\\[\\]\\\\?$é\n-]{1,12}") {
+            let database = rusqlite::Connection::open_in_memory().unwrap();
+            let quoted = quoted(&name);
+            database.execute_batch(&format!("CREATE TABLE {quoted} ({quoted} TEXT)")).unwrap();
+            let text = "SELECT s.name, x.name FROM sqlite_schema s, pragma_table_xinfo(s.name) x";
+            let mut statement = database.prepare(text).unwrap();
+            let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            let found: Vec<(String, String)> = found.map(Result::unwrap).collect();
+            prop_assert_eq!(found, [(name.clone(), name)]);
+        }
     }
 
     #[test]
