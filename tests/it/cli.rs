@@ -2,8 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -12,97 +11,30 @@ use bytes::Bytes;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use keepstep::log::{Log as _, NewRecord};
 use keepstep::model::position::Topic;
-use tempfile::TempDir;
+
+use crate::place::{Place, settings};
 
 /// Longest wait for anything that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a command answered.
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
+/// Settings of the places here.
+fn plain() -> String {
+    let rest = "[http]\nlisten = \"127.0.0.1:0\"\n\n[telemetry]\nformat = \"json\"\n";
+    settings("[\"account\", \"contact\"]", rest)
 }
 
-/// A folder with a settings file, where commands are run.
-struct Place {
-    folder: TempDir,
+fn place() -> Place {
+    Place::with(&plain())
 }
 
-const SETTINGS: &str = r#"
-[log]
-kind = "embedded"
-dir = "log"
-
-[destination.file]
-kind = "sqlite"
-path = "crm.sqlite"
-
-[[profile]]
-id = "crm"
-name = "CRM"
-destination = "file"
-organization = "contoso"
-entities = ["account", "contact"]
-definitions = "DEFINITIONS"
-
-[http]
-listen = "127.0.0.1:0"
-
-[telemetry]
-format = "json"
-"#;
-
-impl Place {
-    fn new() -> Self {
-        Self::with(SETTINGS)
-    }
-
-    fn with(settings: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions");
-        let text = settings.replace("DEFINITIONS", definitions);
-        std::fs::write(folder.path().join("keepstep.toml"), text).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepstep"));
-        command.current_dir(self.folder.path()).args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Answer {
-        self.run_with(arguments, "")
-    }
-
-    fn run_with(&self, arguments: &[&str], input: &str) -> Answer {
-        let mut child = self.command(arguments).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        // A command that does not read its input closes it; that is no fault.
-        let _unread = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output().unwrap();
-        Answer {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn rows(&self, query: &str) -> Vec<String> {
-        let database = rusqlite::Connection::open(self.path("crm.sqlite")).unwrap();
-        let Ok(mut statement) = database.prepare(query) else {
-            return Vec::new();
-        };
-        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    }
+/// What a query answers in the place's database.
+fn rows(place: &Place, query: &str) -> Vec<String> {
+    let database = rusqlite::Connection::open(place.path("crm.sqlite")).unwrap();
+    let Ok(mut statement) = database.prepare(query) else {
+        return Vec::new();
+    };
+    let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    rows.map(Result::unwrap).collect()
 }
 
 /// A `keepstep run` in the background. It is killed when it is dropped.
@@ -187,7 +119,7 @@ fn account(number: u128, version: u64, name: &str) -> String {
 
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
-    let help = Place::new().run(&["--help"]);
+    let help = place().run(&["--help"]);
     assert_eq!(help.code, Some(0));
     for word in [
         "run",
@@ -228,11 +160,11 @@ fn wrong_settings_are_told_all_at_once() {
 
 #[test]
 fn files_that_are_missing_are_named() {
-    let place = Place::new();
+    let place = place();
     let answer = place.run(&["check", "--config", "other.toml"]);
     assert_eq!(answer.code, Some(2));
     assert!(answer.err.contains("other.toml\nthe file cannot be read: entity not found\n  hint: "));
-    let place = Place::with(&SETTINGS.replace("\"contact\"]", "\"contact\", \"lead\"]"));
+    let place = Place::with(&plain().replace("\"contact\"]", "\"contact\", \"lead\"]"));
     let answer = place.run(&["check"]);
     assert_eq!(answer.code, Some(2));
     assert!(
@@ -240,14 +172,14 @@ fn files_that_are_missing_are_named() {
         "{}",
         answer.err
     );
-    let place = Place::with(&SETTINGS.replace("DEFINITIONS", "nowhere"));
+    let place = Place::with(&plain().replace("DEFINITIONS", "nowhere"));
     let answer = place.run(&["schema"]);
     assert!(answer.err.contains("nowhere cannot be read: entity not found"), "{}", answer.err);
 }
 
 #[tokio::test]
 async fn changes_become_rows_while_others_produce_and_inspect() {
-    let place = Place::new();
+    let place = place();
     let check = place.run(&["check"]);
     assert_eq!((check.code, check.err.as_str()), (Some(0), ""));
     assert!(check.out.contains("topic crm.contoso.account will be made with 4 partitions"));
@@ -261,11 +193,11 @@ async fn changes_become_rows_while_others_produce_and_inspect() {
     let produced = place.run(&["produce", "a.jsonl"]);
     assert_eq!((produced.code, produced.err.as_str()), (Some(0), ""));
     assert_eq!(produced.out, "2 notifications appended\n  crm.contoso.account             2\n");
-    wait("rows", || place.rows("SELECT name FROM account ORDER BY name") == ["One", "Two"]).await;
+    wait("rows", || rows(&place, "SELECT name FROM account ORDER BY name") == ["One", "Two"]).await;
 
     let more = place.run_with(&["produce", "--to", "crm.contoso.account"], &account(1, 3, "Eins"));
     assert_eq!(more.code, Some(0));
-    wait("an update", || place.rows("SELECT name FROM account ORDER BY name") == ["Eins", "Two"])
+    wait("an update", || rows(&place, "SELECT name FROM account ORDER BY name") == ["Eins", "Two"])
         .await;
 
     let shown = place.run(&["inspect", "crm.contoso.account"]);
@@ -294,7 +226,7 @@ async fn changes_become_rows_while_others_produce_and_inspect() {
 
 #[tokio::test]
 async fn tables_of_the_printed_schema_need_no_right_to_create() {
-    let place = Place::new();
+    let place = place();
     let schema = place.run(&["schema"]);
     assert_eq!(schema.code, Some(0));
     let database = rusqlite::Connection::open(place.path("crm.sqlite")).unwrap();
@@ -307,14 +239,14 @@ async fn tables_of_the_printed_schema_need_no_right_to_create() {
     assert_eq!(place.run_with(&["produce"], &account(1, 1, "One")).code, Some(0));
     let mut running = Running::start(&place);
     running.wait_for("profile activated");
-    wait("a row", || place.rows("SELECT name FROM account") == ["One"]).await;
+    wait("a row", || rows(&place, "SELECT name FROM account") == ["One"]).await;
     running.signal("INT");
     assert_eq!(running.end(), Some(0));
 }
 
 #[test]
 fn a_wrong_line_is_named_and_everything_before_it_is_appended() {
-    let place = Place::new();
+    let place = place();
     let input =
         [account(1, 1, "One"), account(2, 2, "Two"), "{\"secret\":1}".to_owned()].join("\n");
     let answer = place.run_with(&["produce", "-"], &input);
@@ -333,7 +265,7 @@ fn a_wrong_line_is_named_and_everything_before_it_is_appended() {
 #[tokio::test]
 async fn a_topic_without_keys_is_refused_and_relayed() {
     let raw =
-        SETTINGS.replace("[\"account\", \"contact\"]", "[{ name = \"account\", topic = \"raw\" }]");
+        plain().replace("[\"account\", \"contact\"]", "[{ name = \"account\", topic = \"raw\" }]");
     let place = Place::with(&raw);
     let settings = EmbeddedSettings::new(Arc::new(|| 1_000));
     let log = EmbeddedLog::open(place.path("log"), OpenMode::Append, settings).await.unwrap();
@@ -364,12 +296,12 @@ async fn a_topic_without_keys_is_refused_and_relayed() {
     std::fs::write(place.path("keepstep.toml"), keyed).unwrap();
     let mut running = Running::start(&place);
     running.wait_for("profile activated");
-    wait("rows", || place.rows("SELECT Id FROM account").len() == 6).await;
+    wait("rows", || rows(&place, "SELECT Id FROM account").len() == 6).await;
 }
 
 #[test]
 fn a_pipe_that_closes_is_no_fault() {
-    let place = Place::new();
+    let place = place();
     let mut child = place.command(&["schema"]).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

@@ -28,6 +28,7 @@ mod house;
 mod kafka_mock;
 mod log_conformance;
 mod pipeline;
+mod place;
 mod relay;
 mod settings;
 mod simulation;

@@ -1,9 +1,11 @@
 //! Bad input, whole: each case lies on the log before a good change of the same partition, runs
 //! through a real pipeline into the twin in memory and into SQLite, and ends as its table says: as
 //! a held change with the right cause, or as a row with the stated value. Never a panic, never a
-//! stall, and nothing of the content in what keepstep says or keeps.
+//! stall, and nothing of the content in what keepstep says or keeps. A definition or a setting that
+//! is bad ends as a refused start.
 
 mod case;
+mod definitions;
 mod encodings;
 mod names;
 mod numbers;

@@ -12,9 +12,10 @@ use keepstep::model::position::TopicPartition;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::commands::{Answer, PATIENCE, PAUSE, Place};
+use super::commands::{PATIENCE, PAUSE, Place};
 use super::desk::Scene;
 use super::{apply, held, profile};
+use crate::place::Answer;
 
 /// A command in the background. It is killed when it is dropped.
 struct Running(Option<Child>);
@@ -36,12 +37,7 @@ impl Running {
     }
 
     fn answer(mut self) -> Answer {
-        let output = self.0.take().unwrap().wait_with_output().unwrap();
-        Answer {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.0.take().unwrap().wait_with_output().unwrap().into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `keepstep failed` as a person meets it.
 
 use std::io::{BufRead as _, BufReader};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,74 +15,33 @@ use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use keepstep::log::{Log as _, NewRecord};
 use keepstep::model::dead_letter::DeadLetter;
 use keepstep::model::held::ReleaseReason;
-use tempfile::TempDir;
 
 use super::{CANARY, apply, held, lane, letter, original, profile, released, waiting};
+use crate::place;
 
 /// Longest wait for anything that must happen, and between two looks.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) struct Answer {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+/// A place whose profile has the entity `account`.
+pub(super) struct Place(place::Place);
+
+impl Deref for Place {
+    type Target = place::Place;
+
+    fn deref(&self) -> &place::Place {
+        &self.0
+    }
 }
-
-/// A folder with a settings file, where commands are run.
-pub(super) struct Place(TempDir);
-
-const SETTINGS: &str = r#"
-[log]
-kind = "embedded"
-dir = "log"
-
-[destination.file]
-kind = "sqlite"
-path = "crm.sqlite"
-
-[[profile]]
-id = "crm"
-name = "CRM"
-destination = "file"
-organization = "contoso"
-entities = ["account"]
-definitions = "DEFINITIONS"
-
-[http]
-listen = "off"
-"#;
 
 impl Place {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/definitions");
-        let text = SETTINGS.replace("DEFINITIONS", definitions);
-        std::fs::write(folder.path().join("keepstep.toml"), text).unwrap();
-        Self(folder)
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        let settings = place::settings("[\"account\"]", "[http]\nlisten = \"off\"\n");
+        Self(place::Place::with(&settings))
     }
 
     pub(super) fn list(&self) -> PathBuf {
         self.path("failed.sqlite")
-    }
-
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepstep"));
-        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    pub(super) fn run(&self, arguments: &[&str]) -> Answer {
-        let output = self.command(arguments).output().unwrap();
-        Answer {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
     }
 
     pub(super) fn fine(&self, arguments: &[&str]) -> String {
@@ -171,7 +131,7 @@ fn the_list_is_exported_to_a_new_file_only() {
     place.fill();
     let said = place.fine(&["failed", "export", "--output", "failed.txt"]);
     assert_eq!(said, "2 records written to failed.txt\n");
-    let lines = std::fs::read_to_string(place.0.path().join("failed.txt")).unwrap();
+    let lines = std::fs::read_to_string(place.path("failed.txt")).unwrap();
     assert_eq!(lines, place.fine(&["failed", "export"]));
     assert!(lines.starts_with("Entity: account, RecordId: 00000000-"), "{lines}");
     let again = place.run(&["failed", "export", "--output", "failed.txt"]);
@@ -305,5 +265,5 @@ async fn run_makes_the_topic_and_the_list() {
     assert!(!list.contains(CANARY));
     assert!(place.fine(&["check"]).contains("dead-letter topic keepstep.crm.failed"));
     assert_eq!(running.stop(), Some(0));
-    super::no_canary_in(place.0.path());
+    super::no_canary_in(place.folder());
 }

@@ -121,6 +121,18 @@ impl<L: Log + 'static> Bench<L> {
         .await;
     }
 
+    /// Publishes half, kills who reads it, publishes the rest and has it read.
+    async fn killed_half_way(&self) -> Working {
+        self.publish(&first_half()).await;
+        let killed = self.start();
+        self.wait_for(3).await;
+        killed.kill().await;
+        self.publish(&second_half()).await;
+        let working = self.start();
+        self.wait_for(6).await;
+        working
+    }
+
     fn metric(&self, name: &str) -> String {
         let text = self.metrics.render().unwrap();
         let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
@@ -188,13 +200,7 @@ async fn dead_letters_become_entries_without_content() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_in_the_middle_goes_on_where_the_file_says() {
     let bench = Bench::in_memory().await;
-    bench.publish(&first_half()).await;
-    let killed = bench.start();
-    bench.wait_for(3).await;
-    killed.kill().await;
-    bench.publish(&second_half()).await;
-    let working = bench.start();
-    bench.wait_for(6).await;
+    let working = bench.killed_half_way().await;
     assert_eq!(open_numbers(&bench.list()), [1, 3]);
     // Only the second half was read again.
     let read = "keepstep_dead_letters_read_total{profile=\"crm\"}";
@@ -314,13 +320,7 @@ async fn the_same_on_kafka() {
     let topic = profile().failed_topic();
     cluster.controls().create_topic(topic.as_str(), 1, 1).unwrap();
     let bench = Bench::new(cluster.log());
-    bench.publish(&first_half()).await;
-    let killed = bench.start();
-    bench.wait_for(3).await;
-    killed.kill().await;
-    bench.publish(&second_half()).await;
-    let working = bench.start();
-    bench.wait_for(6).await;
+    let working = bench.killed_half_way().await;
     assert_eq!(open_numbers(&bench.list()), [1, 3]);
     working.stop().await;
     no_canary_in(bench.folder.path());
