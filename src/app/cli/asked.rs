@@ -80,12 +80,34 @@ impl<'a> Question<'a> {
         desk: &dyn Desk,
         output: &mut Output,
     ) -> Result<Option<Vec<LaneRequest>>, Failure> {
-        let mut signals = Signals::listen()?;
         self.put(desk).await?;
+        self.answers(desk, output).await
+    }
+
+    /// What was asked before, to be waited for.
+    pub(super) fn asked_before(
+        id: Uuid,
+        profile: &'a ProfileId,
+        requests: Vec<LaneRequest>,
+    ) -> Self {
+        Self { id, profile, requests }
+    }
+
+    /// Waits for the answers of all lanes; `None` if a signal ended the wait, which is said.
+    pub(super) async fn answers(
+        &self,
+        desk: &dyn Desk,
+        output: &mut Output,
+    ) -> Result<Option<Vec<LaneRequest>>, Failure> {
+        let mut signals = Signals::listen()?;
         output.flush()?;
         let progress = spinner(&format!("of {} answered", self.lanes()));
-        let ending =
-            self.wait(desk, signals.next(), |answered| progress.set_position(answered)).await;
+        let ending = self
+            .wait(desk, signals.next(), |answered, requests| {
+                progress.set_position(answered);
+                progress.set_message(share_read(requests));
+            })
+            .await;
         progress.finish_and_clear();
         match ending? {
             Ending::Finished(answers) => Ok(Some(answers)),
@@ -101,7 +123,7 @@ impl<'a> Question<'a> {
         &self,
         desk: &dyn Desk,
         stop: impl Future<Output = &'static str>,
-        mut answered_so_far: impl FnMut(u64),
+        mut answered_so_far: impl FnMut(u64, &[LaneRequest]),
     ) -> Result<Ending, Failure> {
         tokio::pin!(stop);
         let mut last = Vec::new();
@@ -119,7 +141,7 @@ impl<'a> Question<'a> {
             if answered >= self.requests.len() {
                 return Ok(Ending::Finished(mine));
             }
-            answered_so_far(u64::try_from(answered).unwrap_or(u64::MAX));
+            answered_so_far(u64::try_from(answered).unwrap_or(u64::MAX), &mine);
             if mine != last {
                 (last, since) = (mine, Instant::now());
             } else if since.elapsed() >= PATIENCE {
@@ -158,6 +180,23 @@ enum Ending {
     Interrupted,
     /// Nothing new came for [`PATIENCE`]; so many lanes had finished.
     Silent { answered: usize },
+}
+
+/// How much of their replays lanes have read, in words; nothing for other requests.
+fn share_read(requests: &[LaneRequest]) -> String {
+    let number = |request: &LaneRequest, field| said(request, field).and_then(|it| it.as_i64());
+    let (mut read, mut all) = (0_i64, 0_i64);
+    for request in requests {
+        let (from, at) = (number(request, "from"), number(request, "at"));
+        let ends = said(request, "to").unwrap_or_default();
+        let end = ends.as_object().into_iter().flatten().filter_map(|(_, end)| end.as_i64()).max();
+        if let (Some(from), Some(at), Some(end)) = (from, at, end) {
+            read = read.saturating_add(at.saturating_sub(from));
+            all = all.saturating_add(end.saturating_sub(from));
+        }
+    }
+    let percent = read.saturating_mul(100).checked_div(all);
+    percent.map_or_else(String::new, |percent| format!("; {percent} % read again"))
 }
 
 /// A field of what a lane says of a request; `None` if it says nothing that can be read.
@@ -230,7 +269,7 @@ mod tests {
             answer(&desk, second, RequestState::Refused, r#"{"why":"too\told"}"#).await;
         };
         let mut counts = Vec::new();
-        let wait = mine.wait(&desk, pending(), |count| counts.push(count));
+        let wait = mine.wait(&desk, pending(), |count, _| counts.push(count));
         let (ending, ()) = tokio::join!(wait, later);
         let Ok(Ending::Finished(answers)) = ending else { panic!("{ending:?}") };
         assert_eq!(answers.len(), 2);
@@ -246,11 +285,11 @@ mod tests {
         let question = question(&profile);
         question.put(&desk).await.unwrap();
         let began = Instant::now();
-        let ending = question.wait(&desk, pending(), |_| {}).await;
+        let ending = question.wait(&desk, pending(), |_, _| {}).await;
         assert_eq!(ending, Ok(Ending::Silent { answered: 0 }));
         assert!((PATIENCE..PATIENCE * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
         answer(&desk, &question.requests[0], RequestState::Done, "").await;
-        let ending = question.wait(&desk, pending(), |_| {}).await;
+        let ending = question.wait(&desk, pending(), |_, _| {}).await;
         assert_eq!(ending, Ok(Ending::Silent { answered: 1 }));
         assert!(question.silent(0).what.starts_with("no process has answered for 30 s"));
         assert!(question.silent(1).what.starts_with("only 1 of 2 lanes have answered;"));
@@ -261,10 +300,23 @@ mod tests {
         let (desk, profile) = (MemoryDestination::new(Mutations::default()), crm());
         let question = question(&profile);
         question.put(&desk).await.unwrap();
-        let ending = question.wait(&desk, ready("SIGINT"), |_| {}).await;
+        let ending = question.wait(&desk, ready("SIGINT"), |_, _| {}).await;
         assert_eq!(ending, Ok(Ending::Interrupted));
         let requests = desk.requests(&profile).await.unwrap();
         assert!(requests.iter().all(|request| request.state == RequestState::Asked));
+    }
+
+    #[test]
+    fn replays_say_how_much_they_have_read() {
+        let profile = crm();
+        let mut requests = question(&profile).requests;
+        assert_eq!(share_read(&requests), "");
+        requests[0].progress =
+            r#"{"from":100,"at":150,"to":{"account":200,"lead":180}}"#.to_owned();
+        requests[1].progress = r#"{"from":0,"at":0,"to":{"account":100}}"#.to_owned();
+        assert_eq!(share_read(&requests), "; 25 % read again");
+        requests[1].progress = r#"{"from":0,"at":"x","to":[]}"#.to_owned();
+        assert_eq!(share_read(&requests), "; 50 % read again");
     }
 
     #[test]

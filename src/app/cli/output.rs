@@ -41,7 +41,7 @@ impl Output {
 /// A line on the terminal that counts; nothing where standard error is no terminal.
 pub(super) fn spinner(what: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    let template = format!("{{spinner}} {{human_pos}} {what}, {{per_sec}}");
+    let template = format!("{{spinner}} {{human_pos}} {what}, {{per_sec}}{{msg}}");
     // The template is ours; if it were wrong, the default one counts as well.
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);

@@ -1,4 +1,4 @@
-//! `keepstep resync`: tries records again that could not be written.
+//! `keepstep resync --failed`: tries records again that could not be written.
 //!
 //! The failed-record list says which lanes are meant; the lanes themselves try what they hold, so a
 //! list that is behind asks a lane too many or too few, and never changes a row.
@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clap::Args;
 use serde_json::{Value, json};
 
-use super::asked::{Question, all_done, destination_of, said};
-use super::failed::{profile_of, reader};
-use super::output::Output;
-use super::text::counted;
+use super::ResyncArguments;
+use crate::app::cli::asked::{Question, all_done, destination_of, said};
+use crate::app::cli::failed::{profile_of, reader};
+use crate::app::cli::output::Output;
+use crate::app::cli::text::counted;
 use crate::app::failure::Failure;
 use crate::app::settings::Settings;
 use crate::destination::desk::LaneRequest;
@@ -22,43 +22,12 @@ use crate::model::position::TopicPartition;
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 
-/// Try records again that could not be written.
-///
-/// All held changes of a record are tried in order, or none. Correct the cause first (`keepstep
-/// failed summary` says how). Ctrl-C ends the wait, not the request.
-#[derive(Debug, Args)]
-pub(super) struct ResyncArguments {
-    /// Only records of the failed-record list.
-    #[arg(long)]
-    failed: bool,
-    /// Id of the profile; may be left out if there is only one.
-    #[arg(long, value_name = "ID")]
-    profile: Option<String>,
-    /// Only records of this entity.
-    #[arg(long, value_name = "NAME")]
-    entity: Option<String>,
-    /// Only records with this cause (docs/failures.md lists them).
-    #[arg(long, value_name = "CODE")]
-    cause: Option<String>,
-    /// Only the record with this id.
-    #[arg(long, value_name = "GUID")]
-    record: Option<RecordId>,
-    /// Ask, and do not wait for the answer.
-    #[arg(long)]
-    no_wait: bool,
-}
-
 /// Runs the command.
 pub(super) async fn run(
     arguments: &ResyncArguments,
     settings_path: &Path,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    if !arguments.failed {
-        let hint = "a replay from an offset, from a time or from the start does not exist yet; \
-                    write --failed to try the records of `keepstep failed list` again";
-        return Err(Failure::usage("only failed records can be tried again", hint));
-    }
     let settings = Settings::load(settings_path)?;
     let profile = profile_of(&settings, arguments.profile.as_deref())?;
     let id = &profile.profile.id;
@@ -137,14 +106,8 @@ mod tests {
 
     #[test]
     fn a_body_names_what_is_wanted_and_nothing_else() {
-        let mut arguments = ResyncArguments {
-            failed: true,
-            profile: Some("crm".to_owned()),
-            entity: None,
-            cause: None,
-            record: None,
-            no_wait: false,
-        };
+        let mut arguments =
+            ResyncArguments { failed: true, profile: Some("crm".to_owned()), ..Default::default() };
         let all = json!({"kind": "retry", "entity": null, "cause": null, "record_id": null});
         assert_eq!(body(&arguments), all);
         arguments.entity = Some("account".to_owned());
