@@ -5,11 +5,12 @@
 //! destination. The promise (G8): while a record is held, its later changes are held too; only an
 //! image or a delete that is not lower in version takes their place. Pure.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 
+use super::holding::{is_own, superseding_version, waits};
 use crate::model::batch::Batch;
 use crate::model::change::Version;
 use crate::model::failure::Cause;
@@ -17,8 +18,7 @@ use crate::model::held::{
     HeldCause, HeldChange, HeldKey, Hold, MAX_HELD_PER_RECORD, Release, ReleaseReason,
 };
 use crate::model::mutation::Mutations;
-use crate::model::net_change::{NetChange, UNVERSIONED};
-use crate::model::position::Offset;
+use crate::model::net_change::NetChange;
 use crate::model::record::{EntityName, RecordId};
 
 /// Most held changes of one lane; with more of them the lane stops, for something is very wrong.
@@ -97,6 +97,8 @@ pub(super) struct HeldSet {
     /// Those that end with a replay of their entity.
     met_again: BTreeSet<HeldKey>,
     count: usize,
+    /// How many of each entity; those whose entity is not known under the empty name.
+    of_entity: BTreeMap<CompactString, usize>,
     due: BTreeSet<(Instant, RecordId)>,
     /// The records of `due`.
     planned: HashSet<RecordId>,
@@ -111,6 +113,7 @@ impl HeldSet {
             nameless: BTreeSet::new(),
             met_again: BTreeSet::new(),
             count: 0,
+            of_entity: BTreeMap::new(),
             due: BTreeSet::new(),
             planned: HashSet::new(),
             rule,
@@ -121,6 +124,12 @@ impl HeldSet {
     /// How many changes are held.
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// How many changes of each entity are held; those whose entity is not known under the empty
+    /// name.
+    pub(super) fn of_entity(&self) -> &BTreeMap<CompactString, usize> {
+        &self.of_entity
     }
 
     /// Takes what the destination keeps; released ones are passed over.
@@ -147,7 +156,7 @@ impl HeldSet {
             table.changes.retain_mut(|net| {
                 // What is read again after its own hold, by a replay, is no longer held if it can
                 // be written now; what is held further on says nothing of it.
-                let own = || self.of(entity, net.record_id).filter(|entry| is_own(net, entry));
+                let own = || self.of(entity, net.record_id).filter(|entry| is_own(net, &entry.key));
                 let first = net.first_offset;
                 let earlier =
                     || self.of(entity, net.record_id).filter(move |it| it.key.offset < first);
@@ -303,6 +312,7 @@ impl HeldSet {
 
     fn insert(&mut self, entry: Entry) {
         self.count += 1;
+        *self.of_entity.entry(entity_name(&entry.key)).or_default() += 1;
         if entry.met_again {
             self.met_again.insert(entry.key.clone());
         }
@@ -318,15 +328,28 @@ impl HeldSet {
     fn remove(&mut self, key: &HeldKey) {
         self.met_again.remove(key);
         let Some(record_id) = key.record_id else {
-            self.count -= usize::from(self.nameless.remove(key));
-            return;
+            let removed = usize::from(self.nameless.remove(key));
+            return self.forget(key, removed);
         };
         if let Some(entries) = self.records.get_mut(&record_id) {
             let before = entries.len();
             entries.retain(|entry| entry.key != *key);
-            self.count -= before - entries.len();
+            let removed = before - entries.len();
             if entries.is_empty() {
                 self.records.remove(&record_id);
+            }
+            self.forget(key, removed);
+        }
+    }
+
+    /// Takes what was removed out of the counts.
+    fn forget(&mut self, key: &HeldKey, removed: usize) {
+        self.count -= removed;
+        let name = entity_name(key);
+        if let Some(count) = self.of_entity.get_mut(&name) {
+            *count -= removed;
+            if *count == 0 {
+                self.of_entity.remove(&name);
             }
         }
     }
@@ -341,47 +364,8 @@ impl HeldSet {
     }
 }
 
-/// Whether a held change is one of those that a net change is made of.
-fn is_own(net: &NetChange, entry: &Entry) -> bool {
-    net.offsets().any(|offset| offset == entry.key.offset)
-}
-
-/// The version at which a net change replaces the whole record; `None` for patches.
-fn superseding_version(net: &NetChange) -> Option<Version> {
-    let image = net.image.as_ref().map(|image| image.guard);
-    image.max(net.delete)
-}
-
-/// Every change of a net change, to wait behind what is held.
-pub(super) fn waits<'a>(
-    net: &'a NetChange,
-    entity: &'a EntityName,
-) -> impl Iterator<Item = Hold> + 'a {
-    net.offsets().map(move |offset| Hold {
-        key: key_of(offset, entity, net.record_id),
-        version: highest_version(net),
-        creates: creates(net),
-        cause: HeldCause::waits(),
-        attempt: 0,
-    })
-}
-
-/// The name of a change whose entity and record are known.
-pub(super) fn key_of(offset: Offset, entity: &EntityName, record_id: RecordId) -> HeldKey {
-    HeldKey { offset, entity: Some(entity.clone()), record_id: Some(record_id) }
-}
-
-/// Whether a net change may bring its record into being.
-pub(super) fn creates(net: &NetChange) -> bool {
-    net.image.as_ref().is_some_and(|image| image.create)
-}
-
-/// The highest version of a net change; `None` for entities without versions.
-pub(super) fn highest_version(net: &NetChange) -> Option<Version> {
-    let image = net.image.as_ref().map(|image| image.version);
-    let patch = net.patch.as_ref().map(|patch| patch.version);
-    let highest = image.max(patch).max(net.delete);
-    highest.filter(|version| *version != UNVERSIONED)
+fn entity_name(key: &HeldKey) -> CompactString {
+    key.entity.as_ref().map_or_else(CompactString::default, |entity| entity.as_str().into())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::model::cell::Cell;
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
 use crate::model::held::Revision;
 use crate::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
+use crate::model::position::Offset;
 use crate::model::table::Table;
 
 fn mapping() -> Arc<Mapping> {

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::held_set::{HeldSet, key_of};
+use super::held_set::HeldSet;
+use super::holding::key_of;
 use crate::codec::{Decoder, DecoderSettings};
 use crate::log::LogRecord;
 use crate::metrics::{ProfileMetrics, SkipReason};

@@ -154,6 +154,7 @@ impl Lane {
         }
         self.feed.start(start).await.map_err(log_error)?;
         self.status.taken(checkpoint.lowest(), end);
+        self.status.cursors(&checkpoint);
         self.tell_replays(&checkpoint);
         Ok(Ok(checkpoint))
     }
@@ -174,7 +175,7 @@ impl Lane {
                 _ => break,
             }
         }
-        self.status.held(set.len());
+        self.status.held(set.len(), set.of_entity());
         self.held = Arc::new(set);
         Ok(())
     }

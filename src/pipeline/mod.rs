@@ -20,21 +20,17 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
-use crate::codec::DecoderSettings;
-use crate::destination::Destination;
-use crate::log::{Feed, FeedLimits, GroupEvent, Log, Member};
-use crate::metrics::{ProfileMetrics, RetryCause};
+use crate::log::{Feed, FeedLimits, GroupEvent, Member};
+use crate::metrics::RetryCause;
 use crate::model::backoff::Backoff;
 use crate::model::checkpoint::LaneId;
-use crate::model::mapping::Mapping;
-use crate::model::mutation::Mutations;
 use crate::model::position::{Topic, TopicPartition};
-use crate::model::profile::Profile;
 
 pub mod activation;
 mod breaker;
 mod gap;
 mod held_set;
+mod holding;
 mod intake;
 mod isolation;
 mod lane;
@@ -42,6 +38,7 @@ mod latency;
 pub mod memory_budget;
 mod mend;
 mod outbox;
+mod parts;
 mod pauses;
 mod reading;
 mod rejected;
@@ -56,14 +53,14 @@ use breaker::Breaker;
 use held_set::{HeldSet, RetryRule};
 use intake::Intake;
 use lane::{Lane, LaneEnd};
-use memory_budget::MemoryBudget;
 use pauses::Pauses;
 use replay::Replays;
 use requests::Desks;
-use status::{LaneState, StatusBoard};
+use status::LaneState;
 
 pub use activation::ActivationError;
 pub use latency::LatencyHistogram;
+pub use parts::{Clock, PipelineError, PipelineParts};
 
 /// How often the group's offsets are told to the log, and the lag is measured.
 const COMMIT_PERIOD: Duration = Duration::from_secs(2);
@@ -72,47 +69,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Share of the memory budget that the log may hold for lanes that have not asked for it yet.
 const FEED_SHARE: usize = 4;
-
-/// Wall clock in ms since 1970, for stamps only; waiting uses Tokio's time.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// What a pipeline is made of. Everything comes in; nothing is looked up.
-#[derive(Clone)]
-pub struct PipelineParts {
-    /// What is copied where.
-    pub profile: Arc<Profile>,
-    /// One mapping per entity of the profile.
-    pub mappings: Vec<Arc<Mapping>>,
-    /// How notifications are decoded.
-    pub decoder: Arc<DecoderSettings>,
-    /// Where notifications come from.
-    pub log: Arc<dyn Log>,
-    /// Where they go.
-    pub destination: Arc<dyn Destination>,
-    /// The process' one memory budget.
-    pub budget: Arc<MemoryBudget>,
-    /// Where its lanes say how they are.
-    pub status: Arc<StatusBoard>,
-    /// Its metrics.
-    pub metrics: Arc<ProfileMetrics>,
-    /// Wall clock.
-    pub clock: Clock,
-    /// Seed of jitter and owner tokens.
-    pub seed: u64,
-    /// Faults built in on purpose; none in a release.
-    pub mutations: Mutations,
-}
-
-/// Why a pipeline ended by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// It could not be activated.
-    #[error(transparent)]
-    Activation(#[from] ActivationError),
-    /// The log will not have it.
-    #[error(transparent)]
-    Log(#[from] crate::log::LogError),
-}
 
 /// Ends when a stop is asked for, or when nobody is left who could ask.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -290,6 +246,7 @@ impl Pipeline {
         };
         let (topic, partition) = (&topic_partition.topic, topic_partition.partition.0);
         let gauges = self.parts.metrics.lane(topic.as_str(), partition);
+        let entities = self.parts.profile.entities_of(topic);
         let intake = Intake::new(
             topic_partition.clone(),
             Arc::clone(&self.parts.decoder),
@@ -303,7 +260,7 @@ impl Pipeline {
             feed,
             parts: self.parts.clone(),
             closing: closing_seen,
-            status: self.parts.status.add(&topic_partition, gauges),
+            status: self.parts.status.add(&topic_partition, gauges, entities),
             rng: SmallRng::seed_from_u64(self.rng.random()),
             intake,
             held: Arc::new(HeldSet::new(RetryRule::NONE, self.parts.mutations)),

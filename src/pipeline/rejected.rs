@@ -4,7 +4,7 @@
 //! reach the batcher, which would compose them with what came before. An image or a delete that is
 //! not lower in version takes the place of what was rejected. Pure.
 
-use super::held_set::key_of;
+use super::holding::key_of;
 use super::intake::{Intaken, Pieces};
 use crate::model::batcher::Piece;
 use crate::model::change::Version;

@@ -51,6 +51,15 @@ impl ReplayProgress {
         Self { from: from.0, to, at: from.0, ..Self::default() }
     }
 
+    /// The entities that are read again, and how far that is.
+    pub(super) fn in_words(self) -> impl Iterator<Item = (String, String)> {
+        let Self { from, at, to, .. } = self;
+        to.into_iter().map(move |(entity, to)| {
+            let (read, all) = (at.min(to).saturating_sub(from).max(0), to.saturating_sub(from));
+            (entity, format!("{read} of {all} offsets read again"))
+        })
+    }
+
     /// As it is stored.
     pub(super) fn to_json(&self) -> String {
         // Plain fields always have a JSON form.

@@ -15,7 +15,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::PipelineParts;
-use super::status::{LaneState, LaneStatus};
+use super::replay::ReplayProgress;
+use super::status::{EntityStatus, LaneState, LaneStatus};
 use crate::destination::desk::{LaneRequest, RequestState, StoredLaneState};
 use crate::model::held::HeldKey;
 use crate::model::position::{Offset, TopicPartition};
@@ -220,9 +221,36 @@ struct StateBody<'a> {
     settled: Option<i64>,
     end: Option<i64>,
     settled_ms: Option<i64>,
+    next: Option<i64>,
     held: usize,
+    entities: BTreeMap<&'a str, EntityBody>,
     paused: BTreeMap<&'a str, &'a str>,
     outbox: Option<&'a str>,
+    /// Entities that are replayed, each with how much of it was read again.
+    replays: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct EntityBody {
+    written: u64,
+    deleted: u64,
+    superseded: u64,
+    held: usize,
+    next: Option<i64>,
+    committed_ms: Option<i64>,
+}
+
+impl From<&EntityStatus> for EntityBody {
+    fn from(status: &EntityStatus) -> Self {
+        Self {
+            written: status.written,
+            deleted: status.deleted,
+            superseded: status.superseded,
+            held: status.held,
+            next: status.next.map(|next| next.0),
+            committed_ms: status.committed_ms,
+        }
+    }
 }
 
 fn state_body(status: &LaneStatus) -> String {
@@ -238,9 +266,18 @@ fn state_body(status: &LaneStatus) -> String {
         settled: status.settled.map(|next| next.0),
         end: status.end.map(|next| next.0),
         settled_ms: status.settled_timestamp_ms,
+        next: status.next.map(|next| next.0),
         held: status.held,
+        entities: status.entities.iter().map(|(name, it)| (name.as_str(), it.into())).collect(),
         paused: status.paused.iter().map(|(name, why)| (name.as_str(), why.as_str())).collect(),
         outbox: status.outbox.as_deref(),
+        replays: status
+            .replays
+            .values()
+            .filter(|(state, _)| !state.is_finished())
+            .filter_map(|(_, progress)| serde_json::from_str::<ReplayProgress>(progress).ok())
+            .flat_map(ReplayProgress::in_words)
+            .collect(),
     };
     // Plain fields always have a JSON form.
     serde_json::to_string(&body).unwrap_or_default()

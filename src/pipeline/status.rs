@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use compact_str::CompactString;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::latency::LatencyHistogram;
+use crate::destination::TableCounts;
 use crate::destination::desk::RequestState;
 use crate::metrics::{LaneMetrics, LaneState as LaneStateLabel};
+use crate::model::checkpoint::Checkpoint;
 use crate::model::position::{NextOffset, TopicPartition};
 use crate::model::record::EntityName;
 
@@ -40,6 +43,23 @@ impl LaneState {
     }
 }
 
+/// One entity of a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntityStatus {
+    /// Rows inserted or updated since the lane was assigned.
+    pub written: u64,
+    /// Rows deleted since then.
+    pub deleted: u64,
+    /// Changes that newer rows or tombstones have dropped since then.
+    pub superseded: u64,
+    /// Changes that are held.
+    pub held: usize,
+    /// Where its changes go on, if it has a cursor of its own (paused, added, replayed).
+    pub next: Option<NextOffset>,
+    /// When a batch with changes of it was last written, ms since 1970.
+    pub committed_ms: Option<i64>,
+}
+
 /// One lane, as it was after its last batch.
 #[derive(Clone, Debug)]
 pub struct LaneStatus {
@@ -51,8 +71,12 @@ pub struct LaneStatus {
     pub end: Option<NextOffset>,
     /// Time of the last settled record on the log, ms since 1970.
     pub settled_timestamp_ms: Option<i64>,
+    /// Where changes go on that have no cursor of their own, in entities that do not stand back.
+    pub next: Option<NextOffset>,
     /// Changes that are held.
     pub held: usize,
+    /// The entities of its topic.
+    pub entities: BTreeMap<EntityName, EntityStatus>,
     /// Entities that stand back, each with the reason.
     pub paused: BTreeMap<EntityName, String>,
     /// Why dead letters cannot be sent, while they cannot.
@@ -138,13 +162,16 @@ impl StatusBoard {
         self: &Arc<Self>,
         topic_partition: &TopicPartition,
         gauges: LaneMetrics,
+        entities: impl Iterator<Item = EntityName>,
     ) -> LaneReporter {
         let status = LaneStatus {
             state: LaneState::Taking,
             settled: None,
             end: None,
             settled_timestamp_ms: None,
+            next: None,
             held: 0,
+            entities: entities.map(|entity| (entity, EntityStatus::default())).collect(),
             paused: BTreeMap::new(),
             outbox: None,
             replays: BTreeMap::new(),
@@ -241,13 +268,41 @@ impl LaneReporter {
         self.board.set(&self.topic_partition, state);
     }
 
-    /// How many changes are held.
-    pub(super) fn held(&self, changes: usize) {
+    /// How many changes are held, all and of each entity.
+    pub(super) fn held(&self, changes: usize, of_entity: &BTreeMap<CompactString, usize>) {
         if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
             lane.gauges.set_held(changes);
             lane.status.held = changes;
+            for (name, entity) in &mut lane.status.entities {
+                entity.held = of_entity.get(name.as_str()).copied().unwrap_or(0);
+            }
         }
         self.board.notify();
+    }
+
+    /// What a batch did to its tables.
+    pub(super) fn written(&self, tables: &[TableCounts], now_ms: i64) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            for table in tables {
+                let entity = lane.status.entities.entry(table.entity.clone()).or_default();
+                entity.written += table.written;
+                entity.deleted += table.deleted;
+                entity.superseded += table.superseded;
+                entity.committed_ms = Some(now_ms);
+            }
+        }
+    }
+
+    /// Where every entity goes on.
+    pub(super) fn cursors(&self, checkpoint: &Checkpoint) {
+        if let Some(lane) = lock(&self.board.lanes).get_mut(&self.topic_partition) {
+            let all = checkpoint.next_of("");
+            lane.status.next = Some(all);
+            for (name, entity) in &mut lane.status.entities {
+                let next = checkpoint.next_of(name.as_str());
+                entity.next = Some(next).filter(|next| *next != all);
+            }
+        }
     }
 
     /// Which entities stand back, and why.

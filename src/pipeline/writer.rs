@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::systemic;
-use super::held_set::{Doubt, HeldSet, creates, highest_version, key_of, waits};
+use super::held_set::{Doubt, HeldSet};
+use super::holding::{creates, highest_version, key_of, waits};
 use super::intake::PausedEntity;
 use super::isolation::{Found, Isolated, Isolation, Place, named};
 use super::status::{LaneReporter, LaneState};

@@ -46,7 +46,7 @@ impl Tenure<'_> {
         let held_before = lane.held.len();
         // Whoever wrote the batch has ended: nothing is copied here.
         Arc::make_mut(&mut lane.held).settle(batch, Instant::now().into_std());
-        lane.status.held(lane.held.len());
+        lane.status.held(lane.held.len(), lane.held.of_entity());
         // Told once, however many follow: the list has them all.
         match (held_before, lane.held.len()) {
             (0, 1..) => tracing::warn!(
@@ -86,6 +86,8 @@ impl Tenure<'_> {
             };
             metrics.count_entity(table.entity.as_str(), counts);
         }
+        self.lane.status.written(&written.tables, now_ms);
+        self.lane.status.cursors(&self.checkpoint);
         let Some(settles) = &in_flight.settles else { return };
         let appended = || settles.appended_ms.iter();
         let latencies: Vec<(i64, u64)> =

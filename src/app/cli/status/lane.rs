@@ -1,82 +1,13 @@
-//! `keepstep status`: how the lanes of a profile are, as their owners last said.
-//!
-//! Reads the destination's desk only, so it works from anywhere and disturbs nobody. A version that
-//! says more, less or something else is shown as far as it is understood: nothing here fails on it.
+//! The lanes: one line each, their sum, and below why they are as they are.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
-
-use clap::Args;
 use serde_json::Value;
-use tokio::time::sleep;
 
-use super::asked::{LOOK_PERIOD, destination_of};
-use super::failed::{column, profile_of};
-use super::output::Output;
-use super::text::{counted, grouped, plain};
-use crate::app::connect::now_ms;
-use crate::app::failure::Failure;
-use crate::app::settings::Settings;
-use crate::app::shutdown::Signals;
+use crate::app::cli::failed::column;
+use crate::app::cli::text::{counted, grouped, plain};
 use crate::destination::desk::StoredLaneState;
 
 /// A lane whose owner has said nothing for so long has none, µs.
-const STALE_US: i64 = 30_000_000;
-/// Clears a terminal and goes to its first line.
-const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
-
-/// Show how the lanes are: how far behind, what they hold, and what they wait for.
-#[derive(Debug, Args)]
-pub(super) struct StatusArguments {
-    /// Id of the profile; may be left out if there is only one.
-    #[arg(long, value_name = "ID")]
-    profile: Option<String>,
-    /// Show it again every second, until Ctrl-C.
-    #[arg(long)]
-    watch: bool,
-}
-
-/// Runs the command.
-pub(super) async fn run(
-    arguments: &StatusArguments,
-    settings_path: &Path,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let settings = Settings::load(settings_path)?;
-    let profile = profile_of(&settings, arguments.profile.as_deref())?;
-    let (id, destination) = (&profile.profile.id, destination_of(&settings, profile)?);
-    if !arguments.watch {
-        let states = destination.desk().lane_states(id).await?;
-        return lines(&states, now_ms()).iter().try_for_each(|line| output.line(line));
-    }
-    let mut signals = Signals::listen()?;
-    let repaints = std::io::stdout().is_terminal();
-    loop {
-        let states = tokio::select! {
-            biased;
-            _ = signals.next() => return Ok(()),
-            states = destination.desk().lane_states(id) => states,
-        };
-        // Whoever watches an outage wants to see its end, too.
-        let lines = match states {
-            Ok(states) => lines(&states, now_ms()),
-            Err(error) => vec![Failure::from(error).to_string()],
-        };
-        if repaints {
-            output.writer().write_all(CLEAR.as_bytes())?;
-        }
-        lines.iter().try_for_each(|line| output.line(line))?;
-        if !repaints {
-            output.line("")?;
-        }
-        output.flush()?;
-        tokio::select! {
-            biased;
-            _ = signals.next() => return Ok(()),
-            () = sleep(LOOK_PERIOD) => {}
-        }
-    }
-}
+pub(super) const STALE_US: i64 = 30_000_000;
 
 /// One lane as it is shown.
 struct Shown<'a> {
@@ -115,6 +46,11 @@ impl<'a> Shown<'a> {
             let why = why.as_str().unwrap_or("no reason given");
             reasons.push(format!("{} is paused: {}", plain(entity), plain(why)));
         }
+        let replays = body.get("replays").and_then(Value::as_object);
+        for (entity, read) in replays.into_iter().flatten() {
+            let read = read.as_str().unwrap_or("how far is not known");
+            reasons.push(format!("{} is re-synced: {}", plain(entity), plain(read)));
+        }
         reasons.extend(text("outbox").map(|why| format!("dead letters are not sent: {why}")));
         Self {
             lane: plain(&stored.topic_partition.to_string()),
@@ -144,11 +80,7 @@ impl<'a> Shown<'a> {
 }
 
 /// The table, its sum, and the reasons below.
-fn lines(states: &[StoredLaneState], now_ms: i64) -> Vec<String> {
-    if states.is_empty() {
-        let line = "no process has said how its lanes are; `keepstep run` does";
-        return vec![line.to_owned()];
-    }
+pub(super) fn table(states: &[StoredLaneState], now_ms: i64) -> Vec<String> {
     let shown: Vec<Shown<'_>> = states.iter().map(|stored| Shown::of(stored, now_ms)).collect();
     let width = shown.iter().map(|lane| lane.lane.chars().count()).max().unwrap_or(0).max(4);
     let mut lines = vec![format!(
@@ -199,7 +131,7 @@ mod tests {
         let waiting = r#"{"state":"waiting","reason":"not available","settled":7,"end":7,"held":0,
             "settled_ms":1,"paused":{},"outbox":null}"#;
         let states = [stored(0, running, 1_500_000), stored(11, waiting, STALE_US + 1)];
-        let lines = lines(&states, NOW_MS);
+        let lines = table(&states, NOW_MS);
         let columns = |at: usize| lines[at].split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(columns(0), "LANE STATE LAG BEHIND HELD SAID OWNER");
         assert_eq!(columns(1), "crm.account/0 running 1,234 10 s 3 1 s host:7");
@@ -219,8 +151,8 @@ mod tests {
     #[test]
     fn a_state_is_stale_after_thirty_seconds_and_not_before() {
         let body = r#"{"state":"running"}"#;
-        assert!(!lines(&[stored(0, body, STALE_US)], NOW_MS)[1].contains("stale"));
-        assert!(lines(&[stored(0, body, STALE_US + 1)], NOW_MS)[1].contains("stale (running)"));
+        assert!(!table(&[stored(0, body, STALE_US)], NOW_MS)[1].contains("stale"));
+        assert!(table(&[stored(0, body, STALE_US + 1)], NOW_MS)[1].contains("stale (running)"));
     }
 
     #[test]
@@ -235,16 +167,15 @@ mod tests {
             r#"{"settled":9223372036854775807,"end":-9223372036854775808,"later":true}"#,
             r#"{"paused":{"account":null},"settled_ms":-9223372036854775808}"#,
         ] {
-            let lines = lines(&[stored(0, body, i64::MIN)], NOW_MS);
+            let lines = table(&[stored(0, body, i64::MIN)], NOW_MS);
             assert!(lines[1].contains("unknown") && lines[1].ends_with("host:7"), "{lines:?}");
         }
-        assert_eq!(lines(&[], NOW_MS).len(), 1);
     }
 
     #[test]
     fn a_body_cannot_steer_the_terminal() {
         let body = r#"{"state":"a\u001b[2J","reason":"b\nc","paused":{"d\r":"e\u0007"}}"#;
-        for line in lines(&[stored(0, body, 0)], NOW_MS) {
+        for line in table(&[stored(0, body, 0)], NOW_MS) {
             assert!(!line.contains(char::is_control), "{line:?}");
         }
     }
