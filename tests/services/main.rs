@@ -11,6 +11,7 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+mod chaos;
 mod commands;
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
@@ -19,3 +20,4 @@ mod kills;
 #[path = "../it/log_conformance/mod.rs"]
 mod log_conformance;
 mod postgres;
+mod scene;

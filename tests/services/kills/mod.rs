@@ -12,17 +12,15 @@
 mod published;
 mod scene;
 
-use std::time::Duration;
-
 use published::Published;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use scene::{OneMachine, Servers};
+use scene::{OneMachine, Served};
+
+use crate::scene::servers::Server;
 
 /// Changes that are published while processes are killed.
 const CHANGES: usize = 20_000;
-/// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(180);
 
 fn kills() -> u64 {
     let kills = std::env::var("KEEPSTEP_TEST_KILLS").ok();
@@ -34,9 +32,9 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
-    let servers = Servers::start().await;
+    let servers = Served::start().await;
     let published = Published::new(seed, CHANGES);
-    let publishing = tokio::spawn(published.clone().publish(servers.log().await, servers.topic()));
+    let publishing = tokio::spawn(published.clone().publish(servers.log(), servers.topic()));
     let mut processes = vec![servers.keepstep(0), servers.keepstep(1)];
     let (mut kills_done, total) = (0, kills());
     while kills_done < total {
@@ -48,8 +46,8 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
         processes[at].kill();
         kills_done += 1;
         match kills_done % 3 {
-            1 => servers.restart_database().await,
-            2 => servers.restart_broker().await,
+            1 => servers.restart(Server::Database).await,
+            2 => servers.restart(Server::Broker).await,
             _ => {}
         }
         processes[at] = servers.keepstep(at);

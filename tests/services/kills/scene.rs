@@ -1,76 +1,24 @@
 //! The parts of a kill test: servers of its own, processes, and what stands in the tables.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
-use keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use keepstep::model::position::Topic;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use tempfile::TempDir;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::PATIENCE;
 use super::published::{ENTITIES, Published, Row};
+use crate::scene::process::Process;
+use crate::scene::servers::{Server, Servers};
+use crate::scene::wait;
 
 const TOPIC: &str = "crm.org.all";
 const PARTITIONS: u32 = 4;
-/// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// A `keepstep run` process.
-pub(super) struct Process {
-    child: Child,
-}
-
-impl Process {
-    fn start(settings: &PathBuf) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_keepstep"))
-            .args(["run", "--config"])
-            .arg(settings)
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("keepstep starts");
-        Self { child }
-    }
-
-    /// SIGKILL, in the middle of whatever it does.
-    pub(super) fn kill(&mut self) {
-        self.child.kill().expect("it ran");
-        self.child.wait().expect("it ends");
-    }
-
-    /// A process that ended by itself would be waited for in vain.
-    fn must_run(&mut self) {
-        if let Some(status) = self.child.try_wait().expect("it ran") {
-            panic!("keepstep ended by itself with {status}; what it said is above");
-        }
-    }
-
-    /// Asks it to end, and sees that it ends well.
-    pub(super) fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
-        let status = self.child.wait().expect("it ends");
-        assert!(status.success(), "keepstep ended with {status}");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Ended already, or the test has failed.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 fn definition(entity: &str) -> String {
     let columns: String = (0..4)
@@ -116,116 +64,46 @@ level = "error"
     path
 }
 
-/// Waits until something holds, as long as all processes run.
-async fn wait(what: &str, processes: &mut [Process], mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    let mut look = tokio::time::interval(LOOK);
-    while !holds().await {
-        processes.iter_mut().for_each(Process::must_run);
-        assert!(Instant::now() < deadline, "{what} did not happen in {PATIENCE:?}");
-        look.tick().await;
-    }
-}
-
-/// A Kafka and a PostgreSQL of this test alone, for it kills them.
-pub(super) struct Servers {
-    guard: Child,
-    /// The servers end when this is closed, however this process ends.
-    life: Option<ChildStdin>,
-    variables: BTreeMap<String, String>,
+/// A Kafka and a PostgreSQL of this test alone, and a folder for the processes.
+pub(super) struct Served {
+    servers: Servers,
     folder: TempDir,
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        self.life = None;
-        drop(self.guard.wait());
-    }
-}
-
-fn script(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
-}
-
-impl Servers {
+impl Served {
     pub(super) async fn start() -> Self {
-        let mut guard = Command::new(script("with-services"))
-            .args(["--kafka", "--postgres", "--", "sh", "-c"])
-            .arg("env | grep ^KEEPSTEP_TEST_; echo ready; cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("scripts/with-services starts");
-        let life = guard.stdin.take();
-        let output = BufReader::new(guard.stdout.take().expect("piped"));
-        let lines = output.lines().map(|line| line.expect("text"));
-        let variables: BTreeMap<String, String> = lines
-            .take_while(|line| line != "ready")
-            .filter_map(|line| {
-                line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
-            })
-            .collect();
-        let servers = Self { guard, life, variables, folder: tempfile::tempdir().unwrap() };
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", servers.variable("KEEPSTEP_TEST_KAFKA"))
-            .create()
-            .unwrap();
-        let partitions = i32::try_from(PARTITIONS).unwrap();
-        let topic = NewTopic::new(TOPIC, partitions, TopicReplication::Fixed(1));
-        let made = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
-        made.into_iter().for_each(|result| drop(result.unwrap()));
-        servers.watch_updates().await;
-        servers
-    }
-
-    fn variable(&self, name: &str) -> &str {
-        self.variables.get(name).unwrap_or_else(|| panic!("scripts/with-services gives {name}"))
+        let servers = Servers::start();
+        servers.broker().create(&Topic::new(TOPIC), PARTITIONS, &[]).await;
+        let served = Self { servers, folder: tempfile::tempdir().unwrap() };
+        served.watch_updates().await;
+        served
     }
 
     pub(super) fn topic(&self) -> Topic {
         Topic::new(TOPIC)
     }
 
-    pub(super) async fn log(&self) -> Arc<dyn Log> {
-        let mut settings = KafkaSettings::new(self.variable("KEEPSTEP_TEST_KAFKA"));
-        settings.append_timeout = PATIENCE;
-        Arc::new(KafkaLog::open(settings).unwrap())
+    pub(super) fn log(&self) -> Arc<dyn Log> {
+        self.servers.log()
     }
 
     /// Starts a process of the group.
     pub(super) fn keepstep(&self, number: usize) -> Process {
         let url = self.folder.path().join("url");
-        std::fs::write(&url, self.variable("KEEPSTEP_TEST_POSTGRES_URL")).unwrap();
+        std::fs::write(&url, self.servers.url()).unwrap();
         let head = format!(
             "[log]\nkind = \"kafka\"\nbrokers = [\"{}\"]\n\n[destination.here]\nkind = \"postgres\"\nurl = \"file:url\"",
-            self.variable("KEEPSTEP_TEST_KAFKA")
+            self.servers.brokers()
         );
         Process::start(&settings(&head, &format!("keepstep-{number}.toml"), &self.folder))
     }
 
-    pub(super) async fn restart_broker(&self) {
-        self.again("kafka", "KEEPSTEP_TEST_KAFKA_DIR").await;
-    }
-
-    pub(super) async fn restart_database(&self) {
-        self.again("postgres", "KEEPSTEP_TEST_POSTGRES_DIR").await;
-    }
-
-    async fn again(&self, server: &str, folder: &str) {
-        for verb in ["kill", "start"] {
-            let folder = self.variable(folder).to_owned();
-            let mut command = Command::new(script(server));
-            let run = move || command.args([verb, &folder]).status().expect("the script runs");
-            let status = tokio::task::spawn_blocking(run).await.expect("no panic");
-            assert!(status.success(), "{server} {verb}: {status}");
-        }
+    pub(super) async fn restart(&self, server: Server) {
+        self.servers.restart(server).await;
     }
 
     async fn client(&self) -> Option<Client> {
-        let url = self.variable("KEEPSTEP_TEST_POSTGRES_URL");
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
-        tokio::spawn(connection);
-        Some(client)
+        self.servers.client().await
     }
 
     /// A table of the versioned entity that notes every update which was not newer.
