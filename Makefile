@@ -3,10 +3,11 @@ CARGO_TEST = cargo test --release --locked --features mutations
 WITH_SERVICES = scripts/setup test && scripts/kafka fetch && $(CARGO_TEST) --no-run && scripts/with-services --kafka --postgres --
 SEEDS = 20000
 KILLS = 20
+CHAOS_SECONDS = 600
 FUZZ_SECONDS = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint docs deny soak bench fuzz golden clean
+.PHONY: help demo test check fmt lint docs deny soak chaos bench fuzz golden clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -33,6 +34,10 @@ deny: ## licences, duplicates and sources of dependencies
 
 soak: ## many simulated worlds and many kills: make soak SEEDS=20000 KILLS=20
 	$(WITH_SERVICES) env KEEPSTEP_TEST_SEEDS=$(SEEDS) KEEPSTEP_TEST_KILLS=$(KILLS) $(CARGO_TEST) --no-fail-fast --test it --test services -- simulation kill
+
+chaos: ## every fault at once on real parts, for ten minutes: make chaos CHAOS_SECONDS=600 KEEPSTEP_CHAOS_SEED=7
+	scripts/setup test && scripts/kafka fetch && rm -f target/tmp/chaos.txt && export KEEPSTEP_CHAOS_SECONDS=$(CHAOS_SECONDS) && \
+	{ $(CARGO_TEST) --test services -- --nocapture chaos && code=0 || code=$$?; [ ! -e target/tmp/chaos.txt ] || cat target/tmp/chaos.txt; exit $$code; }
 
 bench: ## the whole path beside the database's own limit; a part: make bench BENCH=postgres-wide
 	scripts/setup test && scripts/kafka fetch && cargo bench --locked --bench '*' --no-run && scripts/with-services --kafka --postgres -- cargo bench --locked --bench '*' -- $(BENCH)

@@ -5,6 +5,8 @@
 //! destination. The promise (G8): while a record is held, its later changes are held too; only an
 //! image or a delete that is not lower in version takes their place. Pure.
 
+mod plans;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -102,6 +104,8 @@ pub(super) struct HeldSet {
     due: BTreeSet<(Instant, RecordId)>,
     /// The records of `due`.
     planned: HashSet<RecordId>,
+    /// The record that is being tried; what comes of it is not known yet.
+    tried: Option<RecordId>,
     rule: RetryRule,
     mutations: Mutations,
 }
@@ -116,6 +120,7 @@ impl HeldSet {
             of_entity: BTreeMap::new(),
             due: BTreeSet::new(),
             planned: HashSet::new(),
+            tried: None,
             rule,
             mutations,
         }
@@ -189,6 +194,9 @@ impl HeldSet {
 
     /// What a written batch has held and released.
     pub(super) fn settle(&mut self, batch: &Batch, now: Instant) {
+        if batch.retry_attempt > 0 {
+            self.tried = None;
+        }
         for release in &batch.releases {
             self.remove(&release.key);
             // What waited behind it is the first of its record now.
@@ -199,56 +207,6 @@ impl HeldSet {
             self.insert(Entry::of(hold));
             self.plan_retry(hold.key.record_id, now + self.rule.interval);
         }
-    }
-
-    /// When the next record is due to be tried again.
-    pub(super) fn due_at(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
-    }
-
-    /// The held changes of the next record that is due, in order; each record once until it is
-    /// planned again. Those that `settled` denies are about to be read again by a replay, which
-    /// comes past what lies before them first.
-    pub(super) fn next_due(
-        &mut self,
-        now: Instant,
-        settled: impl Fn(&HeldKey) -> bool,
-    ) -> Option<Vec<Hold>> {
-        loop {
-            let (at, record_id) = *self.due.first()?;
-            if at > now {
-                return None;
-            }
-            self.due.pop_first();
-            self.planned.remove(&record_id);
-            let Some(entries) = self.records.get(&record_id) else { continue };
-            if entries.iter().any(|entry| entry.overflown) {
-                continue;
-            }
-            let settled = entries.iter().take_while(|entry| settled(&entry.key));
-            let holds: Vec<Hold> = settled.map(Entry::hold).collect();
-            if !holds.is_empty() {
-                return Some(holds);
-            }
-        }
-    }
-
-    /// Plans a try of every record that `wanted` names, whatever its cause. Answers how many.
-    pub(super) fn retry_now(
-        &mut self,
-        now: Instant,
-        mut wanted: impl FnMut(&HeldKey, &str) -> bool,
-    ) -> usize {
-        let records = self.records.iter();
-        let chosen: Vec<RecordId> = records
-            .filter(|(_, entries)| entries.iter().any(|entry| wanted(&entry.key, &entry.cause)))
-            .map(|(record_id, _)| *record_id)
-            .collect();
-        let chosen_set: HashSet<&RecordId> = chosen.iter().collect();
-        self.due.retain(|(_, record_id)| !chosen_set.contains(record_id));
-        self.due.extend(chosen.iter().map(|record_id| (now, *record_id)));
-        self.planned.extend(chosen.iter().copied());
-        chosen.len()
     }
 
     /// Whether this change is held.
@@ -351,15 +309,6 @@ impl HeldSet {
             if *count == 0 {
                 self.of_entity.remove(&name);
             }
-        }
-    }
-
-    fn plan_retry(&mut self, record_id: Option<RecordId>, at: Instant) {
-        let Some(record_id) = record_id else { return };
-        let Some(entries) = self.records.get(&record_id) else { return };
-        let Some(first) = entries.first() else { return };
-        if first.may_pass && first.attempt < self.rule.count && self.planned.insert(record_id) {
-            self.due.insert((at, record_id));
         }
     }
 }

@@ -173,3 +173,29 @@ fn what_the_database_refused_is_tried_again_so_many_times() {
     assert_eq!(set.retry_now(now, |_, _| true), 2, "unless a person asks");
     assert!(set.next_due(now, |_| true).is_some() && set.next_due(now, |_| true).is_some());
 }
+
+#[test]
+fn a_take_in_between_brings_no_try_forward_and_forgets_none() {
+    let all = [
+        held(3, Some(record(1)), Some(5), "refused"),
+        held(4, Some(record(2)), Some(6), "text_too_long"),
+        held(5, Some(record(3)), Some(6), "text_too_long"),
+    ];
+    let (mut former, now) = (set(&all), Instant::now());
+    let due = former.next_due(now, |_| true).expect("due");
+    let cause = HeldCause { code: "refused".into(), column: None, detail: String::new() };
+    let again = Hold { attempt: 1, cause, ..due[0].clone() };
+    former.settle(&Batch { retry_attempt: 1, holds: vec![again], ..Batch::default() }, now);
+    assert_eq!(former.retry_now(now, |_, cause| cause == "text_too_long"), 2);
+    let tried = former.next_due(now, |_| true).expect("wanted");
+    let mut anew = set(&all);
+    anew.keep_plans(&former, now);
+    let next = anew.next_due(now, |_| true).expect("the other one that is wanted");
+    assert_ne!(offsets(&next), offsets(&tried));
+    assert_eq!(anew.next_due(now, |_| true), None, "the first one waits for its interval");
+    let later = now + RULE.interval;
+    let left = [anew.next_due(later, |_| true), anew.next_due(later, |_| true)];
+    let mut left: Vec<i64> = left.iter().flatten().flat_map(|holds| offsets(holds)).collect();
+    left.sort_unstable();
+    assert_eq!(left, [3, offsets(&tried)[0]], "nobody heard what came of the one that was tried");
+}

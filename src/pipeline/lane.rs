@@ -175,6 +175,7 @@ impl Lane {
                 _ => break,
             }
         }
+        set.keep_plans(&self.held, Instant::now().into_std());
         self.status.held(set.len(), set.of_entity());
         self.held = Arc::new(set);
         Ok(())

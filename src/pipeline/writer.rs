@@ -29,7 +29,9 @@ use crate::model::backoff::Backoff;
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::checkpoint::Fence;
 use crate::model::held::{HeldCause, Hold, Release};
+use crate::model::mapping::{Cells, Mapping};
 use crate::model::mutation::Mutations;
+use crate::model::net_change::{ImagePart, NetChange};
 use crate::model::record::{EntityName, RecordId};
 
 /// First wait after an error that a person must mend.
@@ -164,18 +166,8 @@ impl Writer {
                 doubts.pop();
                 continue;
             };
-            let mut change = table.changes[index].clone();
-            // Its patches would have an effect of their own.
-            change.patch = None;
-            let mapping = Arc::clone(&table.mapping);
-            let alone = TableBatch { mapping, changes: vec![change] };
-            let alone = Arc::new(Batch { tables: vec![alone], ..Batch::default() });
-            let has_effect = match self.destination.try_out(fence, &alone).await {
-                Ok(written) => written.tables.iter().any(|it| it.written + it.deleted > 0),
-                // The write itself will tell more.
-                Err(WriteError::Rejected(_) | WriteError::Table { .. }) => true,
-                Err(error) => return Err(error),
-            };
+            let (mapping, change) = (Arc::clone(&table.mapping), table.changes[index].clone());
+            let has_effect = self.has_effect(fence, mapping, change).await?;
             if !has_effect {
                 let mut rest = let_wait(batch, at, index);
                 self.held.cap(&mut rest.holds);
@@ -184,6 +176,48 @@ impl Writer {
             doubts.pop();
         }
         Ok(())
+    }
+
+    /// Whether an image or a delete is newer than what the table knows of its record.
+    async fn has_effect(
+        &self,
+        fence: &Fence,
+        mapping: Arc<Mapping>,
+        mut change: NetChange,
+    ) -> Result<bool, WriteError> {
+        // Its patches would have an effect of their own.
+        change.patch = None;
+        let only_delete = change.delete.filter(|_| change.image.is_none());
+        match self.try_alone(fence, &mapping, change.clone()).await {
+            Ok(0) => {}
+            // The write itself will tell more.
+            Ok(_) | Err(WriteError::Rejected(_) | WriteError::Table { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        let Some(version) = only_delete else { return Ok(false) };
+        // Without a row a delete leaves nothing but a tombstone. It is newer than the one that is
+        // there if an image in its place would apply.
+        change.delete = None;
+        let cells = Cells::default();
+        change.image = Some(ImagePart { create: true, guard: version, version, cells });
+        match self.try_alone(fence, &mapping, change).await {
+            Ok(count) => Ok(count > 0),
+            Err(WriteError::Rejected(_) | WriteError::Table { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many rows a change would write or delete.
+    async fn try_alone(
+        &self,
+        fence: &Fence,
+        mapping: &Arc<Mapping>,
+        change: NetChange,
+    ) -> Result<u64, WriteError> {
+        let table = TableBatch { mapping: Arc::clone(mapping), changes: vec![change] };
+        let alone = Arc::new(Batch { tables: vec![table], ..Batch::default() });
+        let written = self.destination.try_out(fence, &alone).await?;
+        Ok(written.tables.iter().map(|it| it.written + it.deleted).sum())
     }
 
     /// The batch without what was rejected, which is held instead.

@@ -19,7 +19,11 @@ impl Tenure<'_> {
     pub(super) fn next_retry(&mut self, now: std::time::Instant) -> Option<Vec<Hold>> {
         let checkpoint = &self.checkpoint;
         let settled = |key: &HeldKey| match &key.entity {
-            Some(entity) => checkpoint.covers(entity.as_str(), key.offset),
+            // Of one that stands back a try would only say again why.
+            Some(entity) => {
+                checkpoint.covers(entity.as_str(), key.offset)
+                    && !checkpoint.is_paused(entity.as_str())
+            }
             // It may be of any of them.
             None => checkpoint.lowest().covers(key.offset),
         };

@@ -189,3 +189,24 @@ async fn a_retried_image_keeps_the_create_whose_place_it_took() {
     scene.when(|_| scene.held().is_empty()).await;
     assert_eq!(scene.rows(), 1);
 }
+
+/// Without a row a delete leaves nothing but its tombstone, and ends what came before it all the
+/// same; unless it is an old one that came again.
+#[tokio::test(start_paused = true)]
+async fn a_delete_without_a_row_ends_what_nobody_could_read() {
+    let mut scene = Scene::new(1).await;
+    scene.start();
+    let deleted =
+        |version| record(&Change { operation: Operation::Delete, ..change("alpha", 9, version) });
+    let garbage = NewRecord { payload: Some("?".into()), ..record(&change("alpha", 9, 1)) };
+    scene.append(vec![record(&change("alpha", 9, 3)), deleted(5)]).await;
+    scene.settled(2).await;
+    scene.append(vec![garbage]).await;
+    scene.settled(3).await;
+    scene.append(vec![deleted(5)]).await;
+    scene.settled(4).await;
+    assert_eq!(scene.held().len(), 2, "it may be older than what nobody could read");
+    scene.append(vec![deleted(6)]).await;
+    scene.settled(5).await;
+    assert_eq!(scene.held(), []);
+}

@@ -33,11 +33,15 @@ enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 8] = [
+    /// A round: what takes no time comes more often.
+    const ROUND: [Self; 11] = [
+        Self::Kill,
+        Self::Kill,
         Self::Kill,
         Self::Freeze,
         Self::BrokerAway,
         Self::DatabaseAway,
+        Self::Cut,
         Self::Cut,
         Self::Stall,
         Self::Rename,
@@ -53,7 +57,7 @@ pub(super) struct Done {
     pub(super) outages: u64,
 }
 
-/// Makes faults, every kind once before any comes again.
+/// Makes faults, a round of all kinds in random order after the other.
 pub(super) struct Faults {
     rng: SmallRng,
     left: Vec<Fault>,
@@ -69,10 +73,10 @@ impl Faults {
     #[expect(clippy::print_stdout, reason = "the story of a run, for who looks into it")]
     pub(super) async fn next(&mut self, scene: &mut Scene, published: impl Fn() -> usize) {
         if self.left.is_empty() {
-            self.left = Fault::ALL.to_vec();
+            self.left = Fault::ROUND.to_vec();
             self.left.shuffle(&mut self.rng);
         }
-        // Each kind is there once, so there is one.
+        // A round is never empty.
         let Some(fault) = self.left.pop() else { return };
         let begun = Instant::now();
         match fault {

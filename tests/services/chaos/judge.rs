@@ -157,12 +157,12 @@ fn one_record<'a>(
         let right = !end.held && row == end.row.as_ref();
         return ((!right).then_some("the row is not as replayed, and nothing is held"), None);
     };
-    // What a later image would have made void may stand in its own retry's way: the rest waits.
-    let since_reset = first..history.len();
-    let never = since_reset
-        .clone()
-        .any(|at| history[at].1.poison.is_some_and(|poison| is_bad(poison, Constraint::Dropped)));
-    if !end.held && !(constraint == Constraint::Dropped && never) {
+    // Tried again in order, what never can be written keeps back the refused image after it.
+    let never = history[first..]
+        .iter()
+        .any(|(_, sent)| sent.poison.is_some_and(|poison| is_bad(poison, Constraint::Dropped)));
+    let may_be_held = end.held || (constraint == Constraint::Dropped && never);
+    if !may_be_held {
         return (None, Some("it is held, and nothing bad came since its last image or delete"));
     }
     // Rows that it had while the constraint stood count as well.

@@ -168,11 +168,11 @@ impl Scene {
     /// Waits until every process says that it is ready.
     pub(super) async fn wait_ready(&mut self) {
         let mut members = std::mem::take(&mut self.members);
-        for number in 0..members.len() {
+        for (number, member) in members.iter_mut().enumerate() {
             let deadline = Instant::now() + PATIENCE;
             let mut look = tokio::time::interval(Duration::from_millis(50));
-            while !answer_of(&members[number], "/readyz").await.starts_with("HTTP/1.1 200") {
-                members[number].must_run();
+            while !answer_of(member, "/readyz").await.starts_with("HTTP/1.1 200") {
+                member.must_run();
                 assert!(Instant::now() < deadline, "member {number} does not become ready");
                 look.tick().await;
             }
@@ -186,6 +186,11 @@ impl Scene {
             let file = self.folder.path().join(format!("metrics-{}", uuid::Uuid::new_v4()));
             std::fs::write(file, answer_of(member, "/metrics").await).unwrap();
         }
+    }
+
+    /// Leaves the folder for who looks into it.
+    pub(super) fn keep_folder(&mut self) {
+        self.folder.disable_cleanup(true);
     }
 
     pub(super) fn folder(&self) -> &Path {

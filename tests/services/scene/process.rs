@@ -65,7 +65,7 @@ impl Process {
     /// A process that ended by itself would be waited for in vain.
     pub fn must_run(&mut self) {
         if let Some(status) = self.child.try_wait().expect("it ran") {
-            let said = self.output.is_some().then(|| self.said()).unwrap_or_default();
+            let said = if self.output.is_some() { self.said() } else { String::new() };
             let last: Vec<&str> = said.lines().rev().take(SHOWN).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
             panic!("keepstep ended by itself with {status}; it said:\n{}", last.join("\n"));
