@@ -97,7 +97,7 @@ pub(super) fn judge(batch: &Batch, blow: &Blow) -> WriteError {
 
 /// The table that the server names, where it is one of the batch's or of our own; else the place
 /// where it happened.
-fn told_place(batch: &Batch, failure: &Failure, place: Place) -> Place {
+pub(super) fn told_place(batch: &Batch, failure: &Failure, place: Place) -> Place {
     let Failure::Server(ServerError { table: Some(told), .. }) = failure else { return place };
     if told.schema == OWN_SCHEMA {
         return Place::Own;

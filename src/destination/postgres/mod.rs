@@ -40,6 +40,7 @@ mod blame;
 mod burst;
 mod catalog;
 mod check;
+mod checks;
 mod classify;
 mod connection;
 mod copy_columns;
@@ -120,8 +121,16 @@ impl PostgresDestination {
             Err(obstacle) => obstacle,
         };
         // To find one record among many takes many failures: not each costs a connection.
+        let mut refused = Vec::new();
         if obstacle.leaves_session() && lease.connection.roll_back(answer_timeout).await {
-            lease.give_back();
+            match write.refused_by_checks(&mut lease.connection, &obstacle).await {
+                Ok(records) => {
+                    refused = records;
+                    lease.give_back();
+                }
+                // Nobody is named: trials tell.
+                Err(_) => drop(lease),
+            }
         } else {
             drop(lease);
         }
@@ -148,6 +157,9 @@ impl PostgresDestination {
                     None => trouble,
                 };
                 WriteError::Table { entity: Some(entity), trouble }
+            }
+            WriteError::Rejected(rejected) if !refused.is_empty() => {
+                WriteError::Rejected(checks::named(&rejected, &refused))
             }
             error => error,
         })

@@ -3,6 +3,8 @@
 //! Pure, and pinned by golden files. The order is that of the contract: delete, tombstone, image,
 //! patch. Each statement states its guard in full, so that it can be read alone.
 
+use std::collections::HashMap;
+
 use super::copy_columns::cell_name;
 use super::ddl::table_name;
 use super::encode::{
@@ -100,8 +102,9 @@ impl TableStatements<'_> {
         )
     }
 
-    fn upsert_images(&self) -> String {
-        let condition = if self.guarded() {
+    /// Which staged images are written.
+    fn images_condition(&self) -> String {
+        if self.guarded() {
             format!("s.kind = {KIND_IMAGE} AND NOT {}", self.tombstone("s.version"))
         } else if self.work.versioned {
             format!("s.kind = {KIND_IMAGE}")
@@ -111,7 +114,45 @@ impl TableStatements<'_> {
                 self.any_tombstone(),
                 self.row_exists()
             )
-        };
+        }
+    }
+
+    /// Ids of the staged images that break one of these CHECKs. `types` are those of the table's
+    /// columns as the database has them, by name: a value is looked at as it would be stored.
+    /// `None` if a column's type is not known.
+    pub(super) fn images_that_break(
+        &self,
+        checks: &[String],
+        types: &HashMap<String, String>,
+    ) -> Option<String> {
+        let version = if self.work.versioned { "s.version" } else { "NULL" }.to_owned();
+        let mut cells = vec![
+            (ID, "s.id".to_owned()),
+            (SINK_CREATED_ON, STAMP.to_owned()),
+            (SINK_MODIFIED_ON, STAMP.to_owned()),
+        ];
+        for (at, column) in self.work.table.columns.iter().enumerate() {
+            cells.push((column.name.as_str(), format!("s.{}", cell_name(at))));
+        }
+        cells.push((VERSION_NUMBER, version));
+        let mut row = Vec::with_capacity(cells.len());
+        for (name, value) in cells {
+            row.push(format!("{value}::{} AS {}", types.get(name)?, quote::name(name)));
+        }
+        let broken: Vec<String> =
+            checks.iter().map(|check| format!("({check}) IS FALSE")).collect();
+        Some(format!(
+            "SELECT t.{} FROM (SELECT {} FROM {} AS s WHERE {}) AS t WHERE {}",
+            quote::name(ID),
+            row.join(", "),
+            self.work.staging,
+            self.images_condition(),
+            broken.join(" OR ")
+        ))
+    }
+
+    fn upsert_images(&self) -> String {
+        let condition = self.images_condition();
         let guard = if self.guarded() {
             let version = quote::name(VERSION_NUMBER);
             format!(" WHERE {}", self.row_not_newer(&format!("<= excluded.{version}")))

@@ -257,10 +257,10 @@ impl Write<'_> {
 }
 
 /// A COPY that is open.
-type Sink = Pin<Box<CopyInSink<Bytes>>>;
+pub(super) type Sink = Pin<Box<CopyInSink<Bytes>>>;
 
 /// Begins a COPY, and the transaction if asked to, and sends all rows; the COPY is left open.
-async fn load_table(
+pub(super) async fn load_table(
     client: &Client,
     begin: bool,
     table: &TableBatch,
@@ -295,7 +295,11 @@ fn committing(place: Place, failure: Failure) -> Obstacle {
     Obstacle::Failed(Blow { moment: Moment::Committing, place, failure, record_id: None })
 }
 
-fn table_work<'a>(table: &'a TableBatch, shape: &'a Shape, staging: &Staging) -> TableWork<'a> {
+pub(super) fn table_work<'a>(
+    table: &'a TableBatch,
+    shape: &'a Shape,
+    staging: &Staging,
+) -> TableWork<'a> {
     TableWork {
         entity: &table.mapping.entity,
         table: &table.mapping.table,

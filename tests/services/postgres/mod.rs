@@ -1,6 +1,7 @@
 //! The destination PostgreSQL, against a real server.
 
 mod case;
+mod checks;
 mod held;
 mod laboratory;
 mod locks;
