@@ -67,6 +67,15 @@ impl RequestState {
     }
 }
 
+/// Which requests are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichRequests {
+    /// All that are still kept.
+    All,
+    /// Those that are not finished: what the owners of lanes look for every second.
+    Unfinished,
+}
+
 /// One lane's part of what a person asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneRequest {
@@ -111,8 +120,12 @@ pub trait Desk: Send + Sync {
         requests: &[LaneRequest],
     ) -> Result<(), DestinationError>;
 
-    /// All requests of a profile that are still kept, oldest first.
-    async fn requests(&self, profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError>;
+    /// Requests of a profile, oldest first.
+    async fn requests(
+        &self,
+        profile: &ProfileId,
+        which: WhichRequests,
+    ) -> Result<Vec<LaneRequest>, DestinationError>;
 
     /// Moves a request from one state to another and sets its progress; the states may be equal.
     /// Answers whether it stood where `from` says.

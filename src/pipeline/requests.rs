@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::PipelineParts;
 use super::replay::ReplayProgress;
 use super::status::{EntityStatus, LaneState, LaneStatus};
-use crate::destination::desk::{LaneRequest, RequestState, StoredLaneState};
+use crate::destination::desk::{LaneRequest, RequestState, StoredLaneState, WhichRequests};
 use crate::model::held::HeldKey;
 use crate::model::position::{Offset, TopicPartition};
 use crate::model::record::{EntityName, RecordId};
@@ -166,8 +166,8 @@ impl Desks {
                 put.map_err(|error| error.to_string())?;
             }
         }
-        let requests = desk.requests(profile).await.map_err(|error| error.to_string())?;
-        for request in requests.iter().filter(|request| !request.state.is_finished()) {
+        let requests = desk.requests(profile, WhichRequests::Unfinished).await;
+        for request in &requests.map_err(|error| error.to_string())? {
             let topic_partition = &request.lane.topic_partition;
             let Some(asks) = self.lock().get(topic_partition).cloned() else { continue };
             // A lane that is gone meanwhile gets it again from its next owner.

@@ -20,7 +20,7 @@ use crate::app::settings::Settings;
 use crate::app::settings::profile::ProfileSettings;
 use crate::app::shutdown::Signals;
 use crate::destination::Destination;
-use crate::destination::desk::{Desk, LaneRequest, RequestState};
+use crate::destination::desk::{Desk, LaneRequest, RequestState, WhichRequests};
 use crate::model::checkpoint::LaneId;
 use crate::model::position::TopicPartition;
 use crate::model::profile::ProfileId;
@@ -133,7 +133,7 @@ impl<'a> Question<'a> {
             let found = tokio::select! {
                 biased;
                 _ = &mut stop => return Ok(Ending::Interrupted),
-                found = desk.requests(self.profile) => found?,
+                found = desk.requests(self.profile, WhichRequests::All) => found?,
             };
             let mine: Vec<LaneRequest> =
                 found.into_iter().filter(|request| request.id == self.id).collect();
@@ -302,7 +302,7 @@ mod tests {
         question.put(&desk).await.unwrap();
         let ending = question.wait(&desk, ready("SIGINT"), |_, _| {}).await;
         assert_eq!(ending, Ok(Ending::Interrupted));
-        let requests = desk.requests(&profile).await.unwrap();
+        let requests = desk.requests(&profile, WhichRequests::All).await.unwrap();
         assert!(requests.iter().all(|request| request.state == RequestState::Asked));
     }
 

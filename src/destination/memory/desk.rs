@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::MemoryDestination;
 use crate::destination::DestinationError;
 use crate::destination::desk::{
-    Desk, LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState, too_many_requests,
+    Desk, LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState, WhichRequests,
+    too_many_requests,
 };
 use crate::model::checkpoint::LaneId;
 use crate::model::position::TopicPartition;
@@ -42,10 +43,15 @@ impl Desk for MemoryDestination {
         Ok(())
     }
 
-    async fn requests(&self, profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError> {
+    async fn requests(
+        &self,
+        profile: &ProfileId,
+        which: WhichRequests,
+    ) -> Result<Vec<LaneRequest>, DestinationError> {
         let state = self.lock();
         let mine = state.desk.requests.iter().filter(|request| request.lane.profile == *profile);
-        Ok(mine.cloned().collect())
+        let all = which == WhichRequests::All;
+        Ok(mine.filter(|request| all || !request.state.is_finished()).cloned().collect())
     }
 
     async fn move_request(

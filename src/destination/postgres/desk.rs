@@ -18,7 +18,8 @@ use super::failure::Failure;
 use super::statements::BEGIN;
 use crate::destination::DestinationError;
 use crate::destination::desk::{
-    Desk, LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState, too_many_requests,
+    Desk, LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState, WhichRequests,
+    too_many_requests,
 };
 use crate::model::checkpoint::LaneId;
 use crate::model::position::{Topic, TopicPartition};
@@ -171,11 +172,16 @@ impl Desk for PostgresDestination {
         }
     }
 
-    async fn requests(&self, profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError> {
+    async fn requests(
+        &self,
+        profile: &ProfileId,
+        which: WhichRequests,
+    ) -> Result<Vec<LaneRequest>, DestinationError> {
         let what = || format!("reading the requests of profile {profile} in PostgreSQL");
         let read = async {
-            let of: &str = profile.as_str();
-            let rows = self.rows(statements::requests(), &[(&of, Type::TEXT)]).await?;
+            let (of, all) = (profile.as_str(), which == WhichRequests::All);
+            let values: [Value<'_>; 2] = [(&of, Type::TEXT), (&all, Type::BOOL)];
+            let rows = self.rows(statements::requests(), &values).await?;
             rows.iter().map(request).collect()
         };
         self.at_desk(what, read).await

@@ -47,11 +47,12 @@ pub(super) fn put_requests() -> String {
     )
 }
 
-/// The requests of profile `$1`, oldest first.
+/// The requests of profile `$1`, oldest first; if `$2`, finished ones, too.
 pub(super) fn requests() -> String {
     format!(
-        "SELECT r.id, r.profile, r.topic, r.partition, r.body, r.state, r.progress, r.asked_at_us FROM {} AS r WHERE r.profile = $1 ORDER BY r.asked_at_us, r.id, r.topic, r.partition",
-        own_table(own::REQUEST)
+        "SELECT r.id, r.profile, r.topic, r.partition, r.body, r.state, r.progress, r.asked_at_us FROM {} AS r WHERE r.profile = $1 AND ($2 OR r.state NOT IN ({})) ORDER BY r.asked_at_us, r.id, r.topic, r.partition",
+        own_table(own::REQUEST),
+        finished()
     )
 }
 

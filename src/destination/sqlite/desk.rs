@@ -14,7 +14,7 @@ use super::writer::in_transaction;
 use crate::destination::DestinationError;
 use crate::destination::desk::{
     Desk, FINISHED_DAYS, LaneRequest, MAX_OPEN_REQUESTS, RequestState, STALE_STATE_DAYS,
-    StoredLaneState, too_many_requests,
+    StoredLaneState, WhichRequests, too_many_requests,
 };
 use crate::model::checkpoint::LaneId;
 use crate::model::position::{Topic, TopicPartition};
@@ -39,10 +39,17 @@ impl Desk for SqliteDestination {
         .await
     }
 
-    async fn requests(&self, profile: &ProfileId) -> Result<Vec<LaneRequest>, DestinationError> {
+    async fn requests(
+        &self,
+        profile: &ProfileId,
+        which: WhichRequests,
+    ) -> Result<Vec<LaneRequest>, DestinationError> {
         let what = format!("reading the requests of profile {profile}");
         let profile = profile.clone();
-        self.work(&what, Missing::Refuse, move |connection, _| requests(connection, &profile)).await
+        self.work(&what, Missing::Refuse, move |connection, _| {
+            requests(connection, &profile, which)
+        })
+        .await
     }
 
     async fn move_request(
@@ -136,9 +143,14 @@ fn put_requests(
     Ok(())
 }
 
-fn requests(connection: &Connection, profile: &ProfileId) -> Result<Vec<LaneRequest>, Stop> {
+fn requests(
+    connection: &Connection,
+    profile: &ProfileId,
+    which: WhichRequests,
+) -> Result<Vec<LaneRequest>, Stop> {
     let mut statement = connection.prepare_cached(&statements::requests())?;
-    let rows = statement.query_map(params![profile.as_str()], |row| request(row, profile))?;
+    let all = which == WhichRequests::All;
+    let rows = statement.query_map(params![profile.as_str(), all], |row| request(row, profile))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -36,13 +36,15 @@ pub fn forget_requests() -> String {
 }
 
 /// A profile's requests, oldest first: id, topic, partition, body, state, progress, when it was
-/// asked. 1 profile.
+/// asked. 1 profile, 2 whether finished ones are wanted, too.
 pub fn requests() -> String {
     format!(
         "SELECT t.\"id\", t.\"topic\", t.\"partition\", t.\"body\", t.\"state\", t.\"progress\", \
          t.\"asked_at_us\" FROM {} AS t WHERE t.\"profile\" = ?1 \
+         AND (?2 OR t.\"state\" NOT IN ({})) \
          ORDER BY t.\"asked_at_us\", t.\"id\", t.\"topic\", t.\"partition\"",
-        own_table(name::REQUEST)
+        own_table(name::REQUEST),
+        finished()
     )
 }
 

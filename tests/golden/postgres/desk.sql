@@ -4,7 +4,7 @@ DELETE FROM keepstep.request AS r WHERE r.profile = $1 AND r.state IN ('done', '
 
 INSERT INTO keepstep.request (id, profile, topic, partition, body, state, progress, asked_at_us, updated_at_us) SELECT n.id, $1, n.topic, n.partition, n.body, n.state, n.progress, clock.now_us, clock.now_us FROM unnest($2, $3, $4, $5, $6, $7) AS n (id, topic, partition, body, state, progress), (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS clock (now_us) ON CONFLICT (id, topic, partition) DO NOTHING;
 
-SELECT r.id, r.profile, r.topic, r.partition, r.body, r.state, r.progress, r.asked_at_us FROM keepstep.request AS r WHERE r.profile = $1 ORDER BY r.asked_at_us, r.id, r.topic, r.partition;
+SELECT r.id, r.profile, r.topic, r.partition, r.body, r.state, r.progress, r.asked_at_us FROM keepstep.request AS r WHERE r.profile = $1 AND ($2 OR r.state NOT IN ('done', 'stopped', 'refused')) ORDER BY r.asked_at_us, r.id, r.topic, r.partition;
 
 UPDATE keepstep.request AS r SET state = $6, progress = $7, updated_at_us = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint WHERE r.id = $1 AND r.profile = $2 AND r.topic = $3 AND r.partition = $4 AND r.state = $5;
 

@@ -8,7 +8,7 @@ SELECT count(*) FROM keepstep_request AS t WHERE t."profile" = ?1 AND t."state" 
 DELETE FROM keepstep_request AS t WHERE t."profile" = ?1 AND t."updated_at_us" < ?2 AND t."state" IN ('done', 'stopped', 'refused');
 
 -- requests
-SELECT t."id", t."topic", t."partition", t."body", t."state", t."progress", t."asked_at_us" FROM keepstep_request AS t WHERE t."profile" = ?1 ORDER BY t."asked_at_us", t."id", t."topic", t."partition";
+SELECT t."id", t."topic", t."partition", t."body", t."state", t."progress", t."asked_at_us" FROM keepstep_request AS t WHERE t."profile" = ?1 AND (?2 OR t."state" NOT IN ('done', 'stopped', 'refused')) ORDER BY t."asked_at_us", t."id", t."topic", t."partition";
 
 -- move a request
 UPDATE keepstep_request AS t SET "state" = ?6, "progress" = ?7, "updated_at_us" = ?8 WHERE t."id" = ?1 AND t."profile" = ?2 AND t."topic" = ?3 AND t."partition" = ?4 AND t."state" = ?5;

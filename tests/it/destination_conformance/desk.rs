@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use keepstep::destination::Destination;
 use keepstep::destination::DestinationError;
-use keepstep::destination::desk::{LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState};
+use keepstep::destination::desk::{
+    LaneRequest, MAX_OPEN_REQUESTS, RequestState, StoredLaneState, WhichRequests,
+};
 use keepstep::model::checkpoint::LaneId;
 use keepstep::model::position::{Topic, TopicPartition};
 use keepstep::model::profile::ProfileId;
@@ -47,7 +49,8 @@ async fn desk(scene: &Scene) -> Outcome<Arc<dyn Destination>> {
 
 /// Requests as they are read, without the time of asking; the parts of one by lane.
 async fn requests(at: &dyn Destination, profile: &ProfileId) -> Outcome<Vec<LaneRequest>> {
-    let mut read = worked("reading requests", at.desk().requests(profile).await)?;
+    let mut read =
+        worked("reading requests", at.desk().requests(profile, WhichRequests::All).await)?;
     for request in &mut read {
         holds(&format!("{request:?} was asked at a time"), request.asked_at_us > 0)?;
         request.asked_at_us = 0;
@@ -71,7 +74,7 @@ pub async fn requests_are_kept(scene: Scene) -> Outcome {
     let expected = [parts.clone(), second].concat();
     equal("the requests", &requests(&*scene.open().await, &mine).await?, &expected)?;
     equal("the other's", &requests(&*destination, &other).await?, &foreign)?;
-    let order = worked("reading", destination.desk().requests(&mine).await)?;
+    let order = worked("reading", destination.desk().requests(&mine, WhichRequests::All).await)?;
     equal("the newest comes last", &order.last().map(|last| last.id), &Some(Uuid::from_u128(2)))?;
 
     // Put again after one has moved: it stays as it is.
@@ -86,7 +89,17 @@ pub async fn requests_are_kept(scene: Scene) -> Outcome {
     let mut expected = expected;
     expected[0].state = RequestState::Running;
     HOSTILE.clone_into(&mut expected[0].progress);
-    equal("the requests", &requests(&*destination, &mine).await?, &expected)
+    equal("the requests", &requests(&*destination, &mine).await?, &expected)?;
+
+    // Finished, it is read only by who wants all.
+    let (from, to) = (RequestState::Running, RequestState::Done);
+    let done = destination.desk().move_request((parts[0].id, &lanes[0]), from, to, "");
+    equal("done", &worked("moving", done.await)?, &true)?;
+    let open = destination.desk().requests(&mine, WhichRequests::Unfinished).await;
+    let open = worked("reading what is open", open)?;
+    let left: Vec<&LaneId> = open.iter().map(|request| &request.lane).collect();
+    equal("open lanes", &left, &vec![&lanes[1], &lanes[2], &lanes[0]])?;
+    equal("all", &requests(&*destination, &mine).await?.len(), &4)
 }
 
 /// A request moves only from where it stands, one part alone.

@@ -1,7 +1,7 @@
 //! keepstep's own tables in a SQLite file: upgraded, missed when gone, swept, and read with care.
 
 use keepstep::destination::desk::{
-    FINISHED_DAYS, LaneRequest, RequestState, STALE_STATE_DAYS, StoredLaneState,
+    FINISHED_DAYS, LaneRequest, RequestState, STALE_STATE_DAYS, StoredLaneState, WhichRequests,
 };
 use keepstep::destination::own_tables::OWN_VERSION;
 use keepstep::destination::sqlite::ddl;
@@ -131,7 +131,7 @@ async fn finished_requests_and_stale_states_are_forgotten() {
         stale - minute_us,
     ));
     desk.put_requests(profile, &[]).await.unwrap();
-    let left = desk.requests(profile).await.unwrap();
+    let left = desk.requests(profile, WhichRequests::All).await.unwrap();
     let left: Vec<Uuid> = left.into_iter().map(|request| request.id).collect();
     assert_eq!(left, [id(2), id(3)], "an open one is never forgotten");
     desk.put_lane_states(profile, &[]).await.unwrap();
@@ -153,7 +153,8 @@ async fn what_keepstep_never_writes_into_its_tables_is_fatal() {
     );
     let held = lane.destination.held(&lane.id, WhichHeld::All, None, 10).await.unwrap_err();
     assert_eq!(fatal_code(held), "stored_value");
-    let requests = lane.destination.desk().requests(&lane.id.profile).await.unwrap_err();
+    let requests =
+        lane.destination.desk().requests(&lane.id.profile, WhichRequests::All).await.unwrap_err();
     assert_eq!(fatal_code(requests), "stored_value");
 }
 

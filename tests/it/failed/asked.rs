@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState, StoredLaneState};
+use keepstep::destination::desk::{
+    Desk as _, LaneRequest, RequestState, StoredLaneState, WhichRequests,
+};
 use keepstep::destination::sqlite::SqliteDestination;
 use keepstep::model::checkpoint::LaneId;
 use keepstep::model::dead_letter::DeadLetter;
@@ -54,7 +56,7 @@ impl Drop for Running {
 async fn asked(destination: &SqliteDestination, count: usize) -> Vec<LaneRequest> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let requests = destination.requests(&profile()).await.unwrap();
+        let requests = destination.requests(&profile(), WhichRequests::All).await.unwrap();
         if requests.len() == count {
             return requests;
         }
@@ -150,7 +152,7 @@ async fn an_interrupt_ends_the_wait_and_not_the_request() {
     let answer = running.answer();
     assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
     assert!(answer.out.ends_with("no longer waited for; the request goes on\n"), "{}", answer.out);
-    let requests = scene.destination.requests(&profile()).await.unwrap();
+    let requests = scene.destination.requests(&profile(), WhichRequests::All).await.unwrap();
     assert!(requests.iter().all(|request| request.state == RequestState::Asked));
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keepstep::destination::desk::{Desk as _, RequestState};
+use keepstep::destination::desk::{Desk as _, RequestState, WhichRequests};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
 use keepstep::destination::{ActivatedEntity, Activation, Destination, WhichHeld};
 use keepstep::log::Log as _;
@@ -105,7 +105,7 @@ async fn a_dismissal_is_asked_of_the_lane_for_every_change_of_the_record() {
         "failed", "dismiss", "--entity", "account", "--record", &record, "--reason", "merged",
     ]);
     assert!(said.starts_with("asked to dismiss 2 changes;"), "{said}");
-    let requests = scene.destination.requests(&profile()).await.unwrap();
+    let requests = scene.destination.requests(&profile(), WhichRequests::All).await.unwrap();
     let mut bodies: Vec<serde_json::Value> = requests
         .iter()
         .map(|request| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use keepstep::codec::{DecoderSettings, encode_change, encode_marker};
 use keepstep::destination::Destination;
-use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState};
+use keepstep::destination::desk::{Desk as _, LaneRequest, RequestState, WhichRequests};
 use keepstep::destination::faulty::{Fault, Faulty, Judge};
 use keepstep::destination::memory::MemoryDestination;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
@@ -152,7 +152,7 @@ impl Scene {
     /// Puts wishes on the desk, for partition 0.
     async fn ask(&self, wishes: &[&str]) {
         let profile = ProfileId::new("test").unwrap();
-        let asked = self.destination.requests(&profile).await.unwrap().len();
+        let asked = self.destination.requests(&profile, WhichRequests::All).await.unwrap().len();
         let request = |(number, body): (usize, &&str)| LaneRequest {
             id: Uuid::from_u128((asked + number + 1) as u128),
             lane: LaneId {
@@ -173,7 +173,8 @@ impl Scene {
         let profile = ProfileId::new("test").unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(600);
         loop {
-            let mut answers = self.destination.requests(&profile).await.unwrap();
+            let mut answers =
+                self.destination.requests(&profile, WhichRequests::All).await.unwrap();
             if answers.iter().all(|request| request.state.is_finished()) {
                 answers.sort_by_key(|request| request.id);
                 return answers.into_iter().map(|it| (it.state, it.progress)).collect();
@@ -186,7 +187,7 @@ impl Scene {
     /// Moves all requests on, as a command does.
     async fn move_requests(&self, from: RequestState, to: RequestState) {
         let profile = ProfileId::new("test").unwrap();
-        for request in self.destination.requests(&profile).await.unwrap() {
+        for request in self.destination.requests(&profile, WhichRequests::All).await.unwrap() {
             let name = (request.id, &request.lane);
             let moved = self.destination.move_request(name, from, to, &request.progress).await;
             assert!(moved.unwrap() || request.state != from);

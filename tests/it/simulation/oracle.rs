@@ -27,13 +27,14 @@ struct Record {
 
 impl Record {
     /// Whether this is what was expected. A delete that was held and made void by a later image
-    /// left no tombstone; below a row that is not older it would say nothing.
+    /// left no tombstone, and one that met no row, for what made it was held, left one: below a row
+    /// that is not older a tombstone says nothing.
     fn is(&self, expected: &Self, was_bad: bool) -> bool {
         let below = |stone: i64| self.row.as_ref().is_some_and(|row| row.0 >= stone);
-        let void = was_bad && self.tombstone < expected.tombstone;
+        let says_nothing = |record: &Self| record.tombstone.is_none_or(below);
         self.row == expected.row
             && (self.tombstone == expected.tombstone
-                || (void && expected.tombstone.is_some_and(below)))
+                || (was_bad && says_nothing(self) && says_nothing(expected)))
     }
 
     /// A change that nobody can read has no effect of its own: what comes later takes its place.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use keepstep::codec::{DecoderSettings, decode_dead_letter};
-use keepstep::destination::desk::{LaneRequest, RequestState};
+use keepstep::destination::desk::{LaneRequest, RequestState, WhichRequests};
 use keepstep::destination::faulty::{Call, Fault, Faulty, Judge, Opinion};
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
@@ -459,7 +459,7 @@ impl Stage {
 
     async fn stop_replays(&self) {
         let desk = self.destination.desk();
-        for request in desk.requests(&profile_id()).await.unwrap_or_default() {
+        for request in desk.requests(&profile_id(), WhichRequests::All).await.unwrap_or_default() {
             let running = (RequestState::Running, RequestState::StopAsked);
             let name = (request.id, &request.lane);
             let moved = desk.move_request(name, running.0, running.1, &request.progress).await;
@@ -468,7 +468,7 @@ impl Stage {
     }
 
     async fn all_answered(&self) -> bool {
-        let requests = self.destination.desk().requests(&profile_id()).await;
+        let requests = self.destination.desk().requests(&profile_id(), WhichRequests::All).await;
         requests.is_ok_and(|all| all.iter().all(|request| request.state.is_finished()))
     }
 

@@ -12,7 +12,7 @@ use crate::app::cli::output::Output;
 use crate::app::cli::text::counted;
 use crate::app::failure::Failure;
 use crate::app::settings::Settings;
-use crate::destination::desk::{Desk, LaneRequest, RequestState};
+use crate::destination::desk::{Desk, LaneRequest, RequestState, WhichRequests};
 
 /// Runs the command.
 pub(super) async fn run(
@@ -24,7 +24,8 @@ pub(super) async fn run(
     let profile = profile_of(&settings, arguments.profile.as_deref())?;
     let (id, destination) = (&profile.profile.id, destination_of(&settings, profile)?);
     let desk = destination.desk();
-    let replays = desk.requests(id).await?.into_iter().filter(is_open_replay);
+    let replays =
+        desk.requests(id, WhichRequests::Unfinished).await?.into_iter().filter(is_open_replay);
     let replays: Vec<LaneRequest> = replays.collect();
     if replays.is_empty() {
         return output.line("no replay runs; nothing was asked");
