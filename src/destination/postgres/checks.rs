@@ -42,7 +42,7 @@ pub(super) fn named(rejected: &[RejectedRecord], records: &[RecordId]) -> Vec<Re
 
 /// The CHECKs that are in force, the types of the columns, and triggers that may change a row.
 /// `conenforced` is a column of PostgreSQL 18 and later.
-fn catalog(table: &Table) -> String {
+pub(super) fn catalog(table: &Table) -> String {
     let table = quote::text(&table_name(table));
     format!(
         "SELECT '{CHECK}', '', pg_get_expr(c.conbin, c.conrelid) FROM pg_constraint AS c WHERE c.conrelid = {table}::regclass AND c.contype = 'c' AND to_jsonb(c) ->> 'conenforced' IS DISTINCT FROM 'false' \

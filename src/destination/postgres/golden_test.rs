@@ -9,7 +9,8 @@ use super::ddl::Room;
 use super::held_statements::Wanted;
 use super::shape::Shape;
 use super::statements::{self, Compare, Ending, Statement, TableWork};
-use super::{activate, ddl, desk_statements, held_statements};
+use super::table_statements::TableStatements;
+use super::{activate, checks, ddl, desk_statements, held_statements};
 use crate::destination::{ActivatedEntity, Activation, WhichHeld};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::cell::Cell;
@@ -26,7 +27,7 @@ use crate::model::net_change::NetChange;
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
-use crate::model::table::Table;
+use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// Compares a golden file, or writes it.
 fn pinned(name: &str, statements: &[String]) {
@@ -162,6 +163,29 @@ fn golden_changes_of_tables() {
             ddl::drop_staging("keepstep_stage_1"),
         ],
     );
+}
+
+#[test]
+fn golden_checks() {
+    let fence = fence();
+    let mut all = Vec::new();
+    for versioned in [true, false] {
+        let mapping = mapping("account", versioned);
+        all.push(checks::catalog(&mapping.table));
+        let table = TableBatch { mapping: Arc::clone(&mapping), changes: Vec::new() };
+        let shape = Shape::of(&table);
+        let staging = ddl::in_session("keepstep_stage_1");
+        let (entity, table) = (&mapping.entity, &mapping.table);
+        let work = TableWork { entity, table, versioned, shape: &shape, staging };
+        let mutations = Mutations::default();
+        let texts = TableStatements { at: 0, work: &work, lane: &fence.lane, mutations };
+        let own = [ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER].into_iter();
+        let names = own.chain(mapping.table.columns.iter().map(|column| column.name.as_str()));
+        let types = names.map(|name| (name.to_owned(), "\"of\".type".to_owned())).collect();
+        let broken = ["(statecode >= 0)".to_owned(), "(revenue IS NOT NULL)".to_owned()];
+        all.push(texts.images_that_break(&broken, &types).unwrap());
+    }
+    pinned("checks.sql", &all);
 }
 
 #[test]

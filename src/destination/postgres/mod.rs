@@ -7,7 +7,7 @@
 //! never waits for us, whatever becomes of this process.
 //!
 //! What is pure is apart from what is sent: `ddl`, `own_ddl`, `statements`, `table_statements`,
-//! `held_statements`, `desk_statements` (texts, pinned by golden files), `shape`, `copy_columns`,
+//! `held_statements`, `desk_statements` (texts, pinned by golden files; `checks` has some, too), `shape`, `copy_columns`,
 //! `encode`, `numeric` (bytes), `url`, `classify`, `blame`.
 //!
 //! Must never: put a record's content into a statement's text, an error or a log; lend a
