@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::connect::{LogRole, OpenLog, no_failed_topic, no_topic, open_destination};
+use super::connect::{LogRole, OpenLog, make_failed_topic, no_topic, open_destination};
 use super::contents::Contents;
 use super::failure::Failure;
 use super::keys::key_fault;
@@ -14,6 +14,7 @@ use super::settings::profile::ProfileSettings;
 use crate::codec::DecoderSettings;
 use crate::destination::{ActivatedEntity, Activation};
 use crate::log::Log;
+use crate::log::kafka::Making;
 use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::{ProfileId, Start};
@@ -149,9 +150,13 @@ async fn check_failed_topic(section: &mut Section, open: &OpenLog, profile: &Pro
         (Ok(None), OpenLog::Embedded(..)) => {
             section.fine(format!("dead-letter topic {topic} will be made"));
         }
-        (Ok(None), OpenLog::Kafka(_)) => {
-            let missing = no_failed_topic(&topic);
-            section.findings.push(Finding::Advice(missing.what, missing.hint));
+        (Ok(None), OpenLog::Kafka(log)) => {
+            match make_failed_topic(log, &topic, Making::Try).await {
+                Ok(()) => section.fine(format!("dead-letter topic {topic} will be made")),
+                Err(missing) => {
+                    section.findings.push(Finding::Advice(missing.what, missing.hint));
+                }
+            }
         }
         (Err(error), _) => section.problem(error.into()),
     }

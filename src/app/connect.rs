@@ -12,8 +12,8 @@ use crate::destination::postgres::{PostgresDestination, PostgresSettings};
 use crate::destination::sqlite::{SqliteDestination, SqliteSettings};
 use crate::destination::{Activation, Destination};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode, Retention};
-use crate::log::kafka::{KafkaLog, KafkaSettings, Sasl, Secret, Tls};
-use crate::log::{Log, TopicDescription};
+use crate::log::kafka::{KafkaLog, KafkaSettings, Making, Sasl, Secret, Tls};
+use crate::log::{Log, LogError, TopicDescription};
 use crate::model::mutation::Mutations;
 use crate::model::position::Topic;
 use crate::model::profile::ProfileId;
@@ -86,26 +86,38 @@ impl OpenLog {
         }
     }
 
-    /// The dead-letter topic of a profile, which the embedded log makes if it is not there.
+    /// The dead-letter topic of a profile, which is made if it is not there.
     ///
     /// # Errors
-    /// If a broker does not have it: topics are made by those who run it.
+    /// If a broker does not have it and refuses to make it; says how it is made.
     pub async fn ensure_failed_topic(&self, profile: &ProfileId) -> Result<(), Failure> {
         let topic = profile.failed_topic();
         if self.log().describe(&topic).await?.is_some() {
             return Ok(());
         }
         match self {
-            Self::Kafka(_) => Err(no_failed_topic(&topic)),
+            Self::Kafka(log) => make_failed_topic(log, &topic, Making::Do).await,
             Self::Embedded(log, _) => Ok(log.create_topic(&topic, 1, true).await?),
         }
     }
 }
 
+/// Makes a dead-letter topic on a broker, or asks whether it could be made.
+///
+/// # Errors
+/// If the broker refuses it, or does not answer; says how it is made.
+pub async fn make_failed_topic(
+    log: &KafkaLog,
+    topic: &Topic,
+    making: Making,
+) -> Result<(), Failure> {
+    log.make_compacted(topic, making).await.map_err(|error| no_failed_topic(topic, &error))
+}
+
 /// A dead-letter topic that is missing on a broker, and how to make it.
-pub fn no_failed_topic(topic: &Topic) -> Failure {
+fn no_failed_topic(topic: &Topic, error: &LogError) -> Failure {
     Failure::new(
-        format!("there is no dead-letter topic {topic}"),
+        format!("there is no dead-letter topic {topic}, and it cannot be made ({})", error.code),
         format!(
             "rows are written without it, but what cannot be written is not published; create it: \
              kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {topic} --partitions 1 \

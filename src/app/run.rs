@@ -213,8 +213,9 @@ async fn attempt(runner: Runner, wait: Duration, mut stop: Stop) -> (Runner, Res
         () = sleep(wait) => {}
         () = stop.asked() => return (runner, Ok(())),
     }
+    let mut beside = JoinSet::new();
     let prepared = tokio::select! {
-        prepared = prepare(&runner) => prepared,
+        prepared = prepare(&runner, &mut beside) => prepared,
         () = stop.asked() => return (runner, Ok(())),
     };
     let outcome = match prepared {
@@ -228,10 +229,23 @@ async fn attempt(runner: Runner, wait: Duration, mut stop: Stop) -> (Runner, Res
 }
 
 /// Makes the topics of the embedded log, asks for those of a broker, and refuses a topic without keys that needs them.
-async fn prepare(runner: &Runner) -> Result<(), Failure> {
+/// A dead-letter topic that cannot be made is no reason to wait: it is tried again in `beside`.
+async fn prepare(runner: &Runner, beside: &mut JoinSet<()>) -> Result<(), Failure> {
     let profile = &runner.parts.profile;
     if let Err(failure) = runner.log.ensure_failed_topic(&profile.id).await {
         tracing::warn!(profile.id = %profile.id, error = failure.what, hint = failure.hint);
+        let (log, id) = (runner.log.clone(), profile.id.clone());
+        beside.spawn(async move {
+            // Whoever runs the brokers may make it, or give the right to, at any time.
+            let mut tries = interval(SLOW_RETRY);
+            tries.tick().await;
+            loop {
+                tries.tick().await;
+                if log.ensure_failed_topic(&id).await.is_ok() {
+                    return;
+                }
+            }
+        });
     }
     for topic in profile.topics() {
         if matches!(runner.log, OpenLog::Embedded(..)) {

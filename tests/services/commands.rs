@@ -11,20 +11,28 @@ use uuid::Uuid;
 
 use crate::kafka::broker::{Broker, variable};
 use crate::postgres::server::TestDatabase;
+use crate::scene::process::Process;
 
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
+/// How a command ended.
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
-struct Place {
-    folder: TempDir,
+/// A folder with settings for one profile on the shared broker.
+pub struct Place {
+    pub folder: TempDir,
     url: String,
 }
 
 impl Place {
     fn new(topic: &Topic, url: &str) -> Self {
+        Self::of("commands", topic, url)
+    }
+
+    /// With a profile of this id.
+    pub fn of(profile: &str, topic: &Topic, url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             r#"
@@ -37,7 +45,7 @@ kind = "postgres"
 url = "env:KEEPSTEP_TEST_URL"
 
 [[profile]]
-id = "commands"
+id = "{profile}"
 name = "Commands"
 destination = "pg"
 topic = "{topic}"
@@ -54,7 +62,15 @@ listen = "off"
         Self { folder, url: url.to_owned() }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Answer {
+    /// Starts `keepstep run`; what it says goes to `output` in the folder.
+    pub fn start(&self, output: &str) -> Process {
+        let variables = [("KEEPSTEP_TEST_URL", self.url.as_str())];
+        let settings = self.folder.path().join("keepstep.toml");
+        Process::start_with(&settings, self.folder.path().join(output), &variables)
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keepstep"));
         command.current_dir(self.folder.path()).env("KEEPSTEP_TEST_URL", &self.url).args(arguments);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

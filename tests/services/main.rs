@@ -13,6 +13,7 @@
 
 mod chaos;
 mod commands;
+mod dead_letters;
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
 mod kafka;

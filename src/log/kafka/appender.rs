@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 
 use super::failure;
 use super::observer::Observer;
@@ -31,6 +31,8 @@ pub(super) struct Appender {
     config: ClientConfig,
     record_max_bytes: usize,
     producer: Mutex<Option<Arc<ThreadedProducer<AppendContext>>>>,
+    /// Written by an append that nothing else may be under way beside.
+    alone: RwLock<()>,
 }
 
 /// The context of the producer: hands each report to the append that waits for it.
@@ -102,7 +104,7 @@ impl Append {
 impl Appender {
     /// The producer itself is made by the first append.
     pub(super) fn new(config: ClientConfig, record_max_bytes: usize) -> Self {
-        Self { config, record_max_bytes, producer: Mutex::new(None) }
+        Self { config, record_max_bytes, producer: Mutex::new(None), alone: RwLock::new(()) }
     }
 
     /// Appends records whose partitions are chosen. On an error some may have been appended.
@@ -115,6 +117,26 @@ impl Appender {
         records: Vec<(u32, NewRecord)>,
     ) -> Result<Vec<(u32, Offset)>, LogError> {
         self.check_sizes(topic, &records)?;
+        let outcome = {
+            let _with_others = self.alone.read().await;
+            self.append_once(topic, &records).await
+        };
+        match outcome {
+            // librdkafka sends records of several appends in one batch, and the broker refuses the
+            // whole of it: only alone does it tell whether this one is too large.
+            Err(error) if records.len() == 1 && error.code == too_large_code() => {
+                let _alone = self.alone.write().await;
+                self.append_once(topic, &records).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn append_once(
+        &self,
+        topic: &Topic,
+        records: &[(u32, NewRecord)],
+    ) -> Result<Vec<(u32, Offset)>, LogError> {
         let producer = self.producer()?;
         let append = Arc::new(Append {
             offsets: records.iter().map(|_| AtomicI64::new(-1)).collect(),
@@ -161,7 +183,7 @@ impl Appender {
                     "cannot append to {topic}: record {index} of the call has {bytes} bytes, \
                      {limit} is the most"
                 ),
-                code: format!("{:?}", RDKafkaErrorCode::MessageSizeTooLarge),
+                code: too_large_code(),
                 hint: "Make it smaller, or raise record_max_bytes and the message.max.bytes of \
                        broker and topic."
                     .to_owned(),
@@ -246,6 +268,11 @@ async fn refresh(producer: &Arc<ThreadedProducer<AppendContext>>, topic: &Topic)
         drop(producer.client().fetch_metadata(Some(topic.as_str()), REFRESH));
     });
     drop(looking.await);
+}
+
+/// The code of a record that is larger than the topic takes.
+fn too_large_code() -> String {
+    format!("{:?}", RDKafkaErrorCode::MessageSizeTooLarge)
 }
 
 fn headers_of(record: &NewRecord) -> Option<OwnedHeaders> {

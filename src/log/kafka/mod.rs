@@ -9,6 +9,7 @@
 //! it over rebalances and its limits count per partition; records of before a seek or pause are
 //! thrown away by version; one fetch per broker is under way at a time.
 
+mod admin;
 mod appender;
 mod chunk;
 mod failure;
@@ -28,17 +29,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::admin::Making;
 use self::appender::Appender;
 use self::group_context::GroupContext;
 use self::group_thread::GroupThread;
 use self::member::{KafkaMember, Wishes};
-use self::observer::Observer;
 use self::reader::Reader;
 pub use self::settings::{
     AssignmentStrategy, KafkaSettings, Sasl, SaslMechanism, Secret, Tls, reserved,
@@ -118,25 +118,6 @@ impl KafkaLog {
         partitions.retain(|_, (_, at)| at.elapsed() < PARTITIONS_KNOWN);
         partitions.insert(topic.clone(), (count, Instant::now()));
         Ok(count)
-    }
-
-    /// Whether the topic is compacted; `None` where the cluster does not tell us.
-    async fn is_compacted(&self, topic: &Topic) -> Option<bool> {
-        let config = properties::reader(&self.settings).ok()?;
-        let timeout = self.settings.config_timeout;
-        let observer = Observer::new("admin", config.get("debug").is_some());
-        let admin = tokio::task::spawn_blocking(move || {
-            config.create_with_context::<Observer, AdminClient<Observer>>(observer)
-        });
-        let admin = admin.await.ok()?.ok()?;
-        let options = AdminOptions::new().request_timeout(Some(timeout));
-        let resource = ResourceSpecifier::Topic(topic.as_str());
-        let described = admin.describe_configs([&resource], &options).await;
-        // Its destructor waits for its thread.
-        tokio::task::spawn_blocking(move || drop(admin));
-        let configs = described.ok()?;
-        let policy = configs.first()?.as_ref().ok()?.get("cleanup.policy")?.value.clone()?;
-        Some(policy.split(',').any(|word| word.trim() == "compact"))
     }
 }
 

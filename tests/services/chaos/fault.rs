@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use keepstep::model::position::Topic;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 
 use super::scene::{FAILED_TOPIC, MEMBERS, SESSION, Scene};
 use super::table::{self, RENAMED_IN};
 use crate::scene::servers::Server;
+
+/// Largest record that a topic takes unless it is told otherwise, in bytes.
+const USUAL_LIMIT: u32 = 1_048_588;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -178,19 +180,10 @@ impl Faults {
 
     /// The broker takes no record for that topic: they are all too large.
     async fn no_dead_letters(&mut self, scene: &mut Scene) {
-        largest_dead_letter(scene, "1").await;
+        let topic = Topic::new(FAILED_TOPIC);
+        scene.servers.broker().limit(&topic, 1).await;
         self.lasts(scene, 1_000, 6_000).await;
-        largest_dead_letter(scene, "1048588").await;
+        scene.servers.broker().limit(&topic, USUAL_LIMIT).await;
         self.done.outages += 1;
     }
-}
-
-async fn largest_dead_letter(scene: &Scene, bytes: &str) {
-    let admin: AdminClient<DefaultClientContext> =
-        scene.servers.broker().config().create().unwrap();
-    let config = AlterConfig::new(ResourceSpecifier::Topic(FAILED_TOPIC))
-        .set("cleanup.policy", "compact")
-        .set("max.message.bytes", bytes);
-    let answer = admin.alter_configs([&config], &AdminOptions::new()).await.unwrap();
-    answer.into_iter().for_each(|result| drop(result.unwrap()));
 }

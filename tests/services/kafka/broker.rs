@@ -6,7 +6,10 @@ use std::time::Duration;
 use keepstep::log::Log;
 use keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use keepstep::model::position::{Topic, TopicPartition};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
@@ -87,6 +90,16 @@ impl Broker {
         admin.create_topics([&new], &options).await.unwrap()[0].as_ref().unwrap();
         // The controller answers; the broker hears of it a moment later.
         while self.log().describe(topic).await.unwrap().is_none() {}
+    }
+
+    /// Sets the size of the largest record that a compacted topic takes.
+    pub async fn limit(&self, topic: &Topic, bytes: u32) {
+        let (admin, options) = self.admin();
+        let bytes = bytes.to_string();
+        let config = AlterConfig::new(ResourceSpecifier::Topic(topic.as_str()))
+            .set("cleanup.policy", "compact")
+            .set("max.message.bytes", &bytes);
+        admin.alter_configs([&config], &options).await.unwrap()[0].as_ref().unwrap();
     }
 
     /// Deletes a topic and waits until the broker has forgotten it.

@@ -16,17 +16,23 @@ pub struct Process {
 impl Process {
     /// Starts one whose output is the test's.
     pub fn start(settings: &Path) -> Self {
-        Self::spawn(settings, None)
+        Self::spawn(settings, None, &[])
     }
 
     /// Starts one whose output is added to a file.
     pub fn start_into(settings: &Path, output: PathBuf) -> Self {
-        Self::spawn(settings, Some(output))
+        Self::spawn(settings, Some(output), &[])
     }
 
-    fn spawn(settings: &Path, output: Option<PathBuf>) -> Self {
+    /// The same with variables in its environment.
+    pub fn start_with(settings: &Path, output: PathBuf, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(settings, Some(output), variables)
+    }
+
+    fn spawn(settings: &Path, output: Option<PathBuf>, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keepstep"));
         command.args(["run", "--config"]).arg(settings).stdin(Stdio::null());
+        command.envs(variables.iter().copied());
         if let Some(path) = &output {
             let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
             command.stdout(file.try_clone().unwrap()).stderr(file);
@@ -34,10 +40,14 @@ impl Process {
         Self { child: command.spawn().expect("keepstep starts"), output }
     }
 
+    /// The file that its output goes to.
+    pub fn output(&self) -> PathBuf {
+        self.output.clone().expect("its output goes to a file")
+    }
+
     /// What it said so far, where that goes to a file.
     pub fn said(&self) -> String {
-        let path = self.output.as_ref().expect("its output goes to a file");
-        String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(self.output()).unwrap()).into_owned()
     }
 
     /// SIGKILL, in the middle of whatever it does. It ends a frozen process as well.
