@@ -186,6 +186,22 @@ pub(super) const HELD: Definition = Definition {
     help: "Changes of the lane that are held now.",
 };
 
+pub(super) const ENTITY_HELD: Definition = Definition {
+    name: "keepstep_entity_held_changes",
+    kind: Kind::Gauge,
+    labels: ENTITY,
+    help: "Changes of the entity that are held now in the lanes of this process; those whose entity \
+           could not be read count for their lane only.",
+};
+
+pub(super) const LAST_COMMIT: Definition = Definition {
+    name: "keepstep_entity_last_commit_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: ENTITY,
+    help: "When a batch with changes of the entity was last written, seconds since 1970; 0 if none \
+           was since this process started.",
+};
+
 pub(super) const PAUSED: Definition = Definition {
     name: "keepstep_lane_paused_entities",
     kind: Kind::Gauge,

@@ -21,6 +21,8 @@ impl Metrics {
             deleted: self.deleted.with_label_values(&[profile, entity]),
             superseded: self.superseded.with_label_values(&[profile, entity]),
             dropped_attributes: self.dropped_attributes.with_label_values(&[profile, entity]),
+            held: self.entity_held.with_label_values(&[profile, entity]),
+            last_commit: self.last_commit.with_label_values(&[profile, entity]),
         };
         let one = |family: &IntCounterVec| family.with_label_values(&[profile]);
         ProfileMetrics {
@@ -83,11 +85,14 @@ struct EntityMetrics {
     deleted: IntCounter,
     superseded: IntCounter,
     dropped_attributes: IntCounter,
+    held: IntGauge,
+    last_commit: Gauge,
 }
 
 impl ProfileMetrics {
-    /// Counts what a written batch did to one entity. An entity outside the profile is not counted.
-    pub fn count_entity(&self, entity: &str, counts: EntityCounts) {
+    /// Counts what a batch written at `now_ms` (since 1970) did to one entity. An entity outside the
+    /// profile is not counted.
+    pub fn count_entity(&self, entity: &str, counts: EntityCounts, now_ms: i64) {
         let Some(metrics) = self.entities.get(entity) else {
             return;
         };
@@ -95,6 +100,8 @@ impl ProfileMetrics {
         metrics.deleted.inc_by(counts.deleted);
         metrics.superseded.inc_by(counts.superseded);
         metrics.dropped_attributes.inc_by(counts.dropped_attributes);
+        let since_1970 = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        metrics.last_commit.set(since_1970.as_secs_f64());
     }
 
     /// Counts changes that were passed over.
@@ -174,6 +181,11 @@ impl ProfileMetrics {
             held: self.all.held.with_label_values(&id),
             paused: self.all.paused.with_label_values(&id),
             states: LaneState::ALL.map(|(_, word)| state(word)),
+            entities: self
+                .entities
+                .iter()
+                .map(|(name, of)| (name.clone(), (of.held.clone(), 0)))
+                .collect(),
             id,
             all: self.all.clone(),
         }
@@ -190,6 +202,8 @@ pub struct LaneMetrics {
     held: IntGauge,
     paused: IntGauge,
     states: [IntGauge; LaneState::ALL.len()],
+    /// Per entity, the gauge that all lanes share, and this lane's part of it.
+    entities: HashMap<String, (IntGauge, i64)>,
 }
 
 impl LaneMetrics {
@@ -202,6 +216,15 @@ impl LaneMetrics {
     /// Says how many changes are held.
     pub fn set_held(&self, changes: usize) {
         self.held.set(i64::try_from(changes).unwrap_or(i64::MAX));
+    }
+
+    /// Says how many changes of an entity are held in this lane.
+    pub fn set_entity_held(&mut self, entity: &str, changes: usize) {
+        if let Some((gauge, part)) = self.entities.get_mut(entity) {
+            let changes = i64::try_from(changes).unwrap_or(i64::MAX);
+            gauge.add(changes.saturating_sub(*part));
+            *part = changes;
+        }
     }
 
     /// Says how many entities stand back.
@@ -219,6 +242,7 @@ impl LaneMetrics {
 
 impl Drop for LaneMetrics {
     fn drop(&mut self) {
+        self.entities.values().for_each(|(gauge, part)| gauge.sub(*part));
         let mut live = self.all.live.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handles) = live.get_mut(&self.id) {
             *handles -= 1;
@@ -257,9 +281,12 @@ mod tests {
     #[test]
     fn counts_are_shown_under_their_names() {
         let (metrics, profile) = contact();
-        profile
-            .count_entity("contact", EntityCounts { written: 3, deleted: 1, ..Default::default() });
-        profile.count_entity("unknown", EntityCounts { written: 9, ..Default::default() });
+        profile.count_entity(
+            "contact",
+            EntityCounts { written: 3, deleted: 1, ..Default::default() },
+            1_500,
+        );
+        profile.count_entity("unknown", EntityCounts { written: 9, ..Default::default() }, 0);
         profile.count_batch(BatchOutcome::Fenced);
         profile.count_skipped(SkipReason::Marker, 2);
         profile.count_retry(RetryCause::Fatal);
@@ -269,6 +296,7 @@ mod tests {
         for line in [
             "keepstep_changes_written_total{entity=\"contact\",profile=\"crm\"} 3",
             "keepstep_changes_deleted_total{entity=\"contact\",profile=\"crm\"} 1",
+            "keepstep_entity_last_commit_timestamp_seconds{entity=\"contact\",profile=\"crm\"} 1.5",
             "keepstep_batches_total{outcome=\"fenced\",profile=\"crm\"} 1",
             "keepstep_fenced_total{profile=\"crm\"} 1",
             "keepstep_changes_skipped_total{profile=\"crm\",reason=\"marker\"} 2",
@@ -291,6 +319,28 @@ mod tests {
         };
         assert!(text.contains(&format!("{} 3", bucket("0.001"))), "{text}");
         assert!(text.contains(&format!("{} 4", bucket("600"))), "{text}");
+    }
+
+    #[test]
+    fn what_is_held_of_an_entity_is_the_sum_over_lanes() {
+        let (metrics, profile) = contact();
+        let shown = |held: i64| {
+            let line = format!(
+                "keepstep_entity_held_changes{{entity=\"contact\",profile=\"crm\"}} {held}\n"
+            );
+            metrics.render().unwrap().contains(&line)
+        };
+        let (mut first, mut second) = (profile.lane("contacts", 0), profile.lane("contacts", 1));
+        first.set_entity_held("contact", 5);
+        second.set_entity_held("contact", 2);
+        second.set_entity_held("stranger", 9);
+        assert!(shown(7));
+        first.set_entity_held("contact", 1);
+        assert!(shown(3));
+        drop(second);
+        assert!(shown(1));
+        drop(first);
+        assert!(shown(0));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Mutation {
     ReleaseOutside,
     /// Only the first of several held changes is tried again, and all are released.
     RetryOfOne,
+    /// A held change is tried again although a newer one has taken its place.
+    RetryAfterNewer,
     /// Nothing ever looks systemic.
     BreakerOff,
 }
@@ -174,6 +176,14 @@ impl Mutations {
     pub fn retry_of_one(self) -> bool {
         #[cfg(feature = "mutations")]
         return self.active == Some(Mutation::RetryOfOne);
+        #[cfg(not(feature = "mutations"))]
+        false
+    }
+
+    /// See `Mutation::RetryAfterNewer`.
+    pub fn retry_after_newer(self) -> bool {
+        #[cfg(feature = "mutations")]
+        return self.active == Some(Mutation::RetryAfterNewer);
         #[cfg(not(feature = "mutations"))]
         false
     }

@@ -104,6 +104,8 @@ pub(super) struct HeldSet {
     due: BTreeSet<(Instant, RecordId)>,
     /// The records of `due`.
     planned: HashSet<RecordId>,
+    /// A fault built in: what a newer change has taken the place of is tried all the same.
+    overtaken: Vec<Hold>,
     /// The record that is being tried; what comes of it is not known yet.
     tried: Option<RecordId>,
     rule: RetryRule,
@@ -120,6 +122,7 @@ impl HeldSet {
             of_entity: BTreeMap::new(),
             due: BTreeSet::new(),
             planned: HashSet::new(),
+            overtaken: Vec::new(),
             tried: None,
             rule,
             mutations,
@@ -198,6 +201,10 @@ impl HeldSet {
             self.tried = None;
         }
         for release in &batch.releases {
+            let superseded = release.reason == ReleaseReason::Superseded;
+            if superseded && self.mutations.retry_after_newer() {
+                self.overtaken.extend(self.held(&release.key));
+            }
             self.remove(&release.key);
             // What waited behind it is the first of its record now.
             self.plan_retry(release.key.record_id, now + self.rule.interval);
@@ -207,6 +214,11 @@ impl HeldSet {
             self.insert(Entry::of(hold));
             self.plan_retry(hold.key.record_id, now + self.rule.interval);
         }
+    }
+
+    fn held(&self, key: &HeldKey) -> Option<Hold> {
+        let entries = self.records.get(&key.record_id?)?;
+        entries.iter().find(|entry| entry.key == *key).map(Entry::hold)
     }
 
     /// Whether this change is held.

@@ -275,6 +275,7 @@ impl LaneReporter {
             lane.status.held = changes;
             for (name, entity) in &mut lane.status.entities {
                 entity.held = of_entity.get(name.as_str()).copied().unwrap_or(0);
+                lane.gauges.set_entity_held(name.as_str(), entity.held);
             }
         }
         self.board.notify();

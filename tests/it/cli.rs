@@ -224,6 +224,42 @@ async fn changes_become_rows_while_others_produce_and_inspect() {
     running.wait_for("stopped; everything written is committed");
 }
 
+/// A table that somebody emptied is filled again from the log, and `status` tells of it.
+#[tokio::test]
+async fn what_the_log_holds_is_written_again_on_demand() {
+    let place = place();
+    let mut running = Running::start(&place);
+    running.wait_for("profile activated");
+    let lines: Vec<String> = (1..=50).map(|number| account(number, 1, "Name")).collect();
+    std::fs::write(place.path("a.jsonl"), lines.join("\n")).unwrap();
+    assert_eq!(place.run(&["produce", "a.jsonl"]).code, Some(0));
+    let names = "SELECT name FROM account";
+    wait("rows", || rows(&place, names).len() == 50).await;
+    let database = rusqlite::Connection::open(place.path("crm.sqlite")).unwrap();
+    database.busy_timeout(PATIENCE).unwrap();
+    database.execute("DELETE FROM account", []).unwrap();
+    let nothing = place.run(&["resync", "--from", "2100-01-01T00:00:00Z"]);
+    assert_eq!((nothing.code, nothing.err.as_str()), (Some(0), ""));
+    assert!(nothing.out.starts_with("the log holds nothing from there on"), "{}", nothing.out);
+    let again = place.run(&["resync", "--from", "start", "--entity", "account"]);
+    assert_eq!((again.code, again.err.as_str()), (Some(0), ""));
+    let expected = "up to 50 changes to be read again in 4 lanes, for account\n\
+                    50 rows written, 0 deleted, 0 changes superseded by newer rows, 0 failed\n";
+    assert_eq!(again.out, expected);
+    assert_eq!(rows(&place, names).len(), 50);
+    let stopped = place.run(&["resync", "--stop"]);
+    assert_eq!(stopped.out, "no replay runs; nothing was asked\n");
+    // Written about every five seconds.
+    let said = || {
+        let status = place.run(&["status"]).out;
+        let line = status.lines().find(|line| line.starts_with("account ")).map(str::to_owned);
+        line.unwrap_or_default().split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    };
+    wait("the status", || said() == "account running 100").await;
+    running.signal("TERM");
+    assert_eq!(running.end(), Some(0));
+}
+
 #[tokio::test]
 async fn tables_of_the_printed_schema_need_no_right_to_create() {
     let place = place();

@@ -36,6 +36,9 @@ impl HeldSet {
         now: Instant,
         settled: impl Fn(&HeldKey) -> bool,
     ) -> Option<Vec<Hold>> {
+        if let Some(overtaken) = self.overtaken.pop() {
+            return Some(vec![overtaken]);
+        }
         loop {
             let (at, record_id) = *self.due.first()?;
             if at > now {

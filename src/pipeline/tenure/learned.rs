@@ -84,7 +84,7 @@ impl Tenure<'_> {
                 superseded: table.superseded,
                 dropped_attributes: 0,
             };
-            metrics.count_entity(table.entity.as_str(), counts);
+            metrics.count_entity(table.entity.as_str(), counts, now_ms);
         }
         self.lane.status.written(&written.tables, now_ms);
         self.lane.status.cursors(&self.checkpoint);

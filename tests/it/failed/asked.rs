@@ -191,7 +191,10 @@ async fn a_refusal_is_told_with_its_reason() {
 fn wrong_wishes_are_refused() {
     let place = Place::new();
     for (arguments, expected) in [
-        (&["resync"][..], "a replay from an offset, from a time or from the start does not exist"),
+        (&["resync"][..], "--failed|--from <WHERE>|--stop"),
+        (&["resync", "--from", "yesterday"], "an offset, or a time like"),
+        (&["resync", "--from", "start", "--failed"], "cannot be used with"),
+        (&["resync", "--from", "start", "--entity", "acount"], "has no entity acount"),
         (&["resync", "--failed", "--record", "x"], "--record"),
         (&["resync", "--failed", "--profile", "other"], "there is no profile other"),
         (&["resume", "--entity", "acount"], "profile crm has no entity \"acount\""),

@@ -103,6 +103,7 @@ mod mutations {
             (Mutation::OutboxForgetful, 100),
             (Mutation::ReleaseOutside, 100),
             (Mutation::RetryOfOne, 500),
+            (Mutation::RetryAfterNewer, 100),
         ]
         .into_iter()
         .filter_map(|(mutation, limit)| match caught_by(mutation, limit) {
