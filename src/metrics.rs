@@ -109,6 +109,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     dead_letters_read: IntCounterVec,
     dead_letters_unreadable: IntCounterVec,
+    failed_list_rebuilds: IntCounterVec,
     /// Lanes that show gauges, with the number of their handles: the last one to go removes them.
     live: Arc<Mutex<HashMap<[String; 3], usize>>>,
 }
@@ -148,6 +149,7 @@ impl Metrics {
             dead_letters: new.counter(definition::DEAD_LETTERS)?,
             dead_letters_read: new.counter(definition::DEAD_LETTERS_READ)?,
             dead_letters_unreadable: new.counter(definition::DEAD_LETTERS_UNREADABLE)?,
+            failed_list_rebuilds: new.counter(definition::FAILED_LIST_REBUILDS)?,
             live: Arc::default(),
             registry: new.registry,
             definitions: new.definitions.into(),

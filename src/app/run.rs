@@ -23,7 +23,7 @@ use super::settings::profile::ProfileSettings;
 use super::shutdown::Stop;
 use crate::codec::DecoderSettings;
 use crate::destination::Destination;
-use crate::failed::compactor::{self, CompactorParts};
+use crate::failed::compactor::{self, CompactorParts, ListedProfile};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::model::mutation::Mutations;
@@ -38,6 +38,8 @@ const SLOW_RETRY: Duration = Duration::from_secs(30);
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// How often a process looks whether it may take the failed-record list over.
 const TAKEOVER_PERIOD: Duration = Duration::from_secs(5);
+/// How often the failed-record list is compared with what the destinations hold.
+const COMPARE_PERIOD: Duration = Duration::from_secs(60);
 /// What the failed-record list may take to stop once the profiles have.
 const COMPACTOR_STOP: Duration = Duration::from_secs(5);
 /// What a stop may take beyond the longest drain.
@@ -94,7 +96,7 @@ pub async fn run(settings: &Settings, contents: Contents, mut stop: Stop) -> Res
     if let Some(log) = runners.first().map(|runner| runner.log.log())
         && settings.failed_list.compact
     {
-        let parts = compactor_parts(settings, log, decoder, &metrics);
+        let parts = compactor_parts(settings, &runners, log, decoder, &metrics);
         compacting.spawn(compactor::run(parts, stop.watch()));
     }
     let board =
@@ -114,19 +116,26 @@ pub async fn run(settings: &Settings, contents: Contents, mut stop: Stop) -> Res
 /// What the failed-record list is made with.
 fn compactor_parts(
     settings: &Settings,
+    runners: &[Runner],
     log: Arc<dyn Log>,
     decoder: Arc<DecoderSettings>,
     metrics: &Metrics,
 ) -> CompactorParts {
-    let ids = settings.profiles.iter().map(|profile| &profile.profile.id);
+    let listed = |runner: &Runner| ListedProfile {
+        id: runner.parts.profile.id.clone(),
+        metrics: metrics.failed_list(runner.parts.profile.id.as_str()),
+        topics: runner.parts.profile.topics(),
+        destination: Arc::clone(&runner.parts.destination),
+    };
     CompactorParts {
         path: settings.failed_list.path.clone(),
-        profiles: ids.map(|id| (id.clone(), metrics.failed_list(id.as_str()))).collect(),
+        profiles: runners.iter().map(listed).collect(),
         log,
         decoder,
         keep_resolved_days: settings.failed_list.keep_resolved_days,
         clock_us: Arc::new(|| now_ms().saturating_mul(1_000)),
         takeover_period: TAKEOVER_PERIOD,
+        compare_period: COMPARE_PERIOD,
     }
 }
 

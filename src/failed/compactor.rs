@@ -16,13 +16,15 @@ use tokio::time::{interval, sleep};
 
 use self::reading::{Letters, read_letters};
 use super::ListError;
+use super::comparison::{Comparison, ComparisonParts};
 use super::lock::CompactorLock;
 use super::store::{Progress, Store};
 use crate::codec::{Decoder, DecoderSettings};
+use crate::destination::Destination;
 use crate::log::{Chunk, Feed, FeedLimits, GroupEvent, Log, LogError};
 use crate::metrics::FailedListMetrics;
 use crate::model::backoff::Backoff;
-use crate::model::position::NextOffset;
+use crate::model::position::{NextOffset, Topic};
 use crate::model::profile::ProfileId;
 
 mod reading;
@@ -41,8 +43,8 @@ const US_PER_DAY: i64 = 86_400_000_000;
 pub struct CompactorParts {
     /// The list's file.
     pub path: PathBuf,
-    /// The profiles whose dead letters it reads, and how they are counted.
-    pub profiles: Vec<(ProfileId, FailedListMetrics)>,
+    /// The profiles whose dead letters it reads.
+    pub profiles: Vec<ListedProfile>,
     /// The log.
     pub log: Arc<dyn Log>,
     /// How notifications are read, to know what kind of change they are.
@@ -53,6 +55,21 @@ pub struct CompactorParts {
     pub clock_us: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// How often a process that waits looks whether it may take over.
     pub takeover_period: Duration,
+    /// How often the list is compared with what the destinations hold.
+    pub compare_period: Duration,
+}
+
+/// A profile whose failed records are listed.
+#[derive(Clone)]
+pub struct ListedProfile {
+    /// Its id.
+    pub id: ProfileId,
+    /// How its dead letters are counted.
+    pub metrics: FailedListMetrics,
+    /// Its topics.
+    pub topics: Vec<Topic>,
+    /// Where the truth about its list is.
+    pub destination: Arc<dyn Destination>,
 }
 
 /// Why one try to compact ended early.
@@ -82,14 +99,23 @@ pub async fn run(parts: CompactorParts, stop: watch::Receiver<bool>) {
     tracing::info!(list = %parts.path.display(), "this process makes the failed-record list");
     let mut work = JoinSet::new();
     work.spawn(keep_history(parts.clone(), Arc::clone(&store), stop.clone()));
-    for (profile, metrics) in &parts.profiles {
+    for listed in &parts.profiles {
         let compactor = Compactor {
-            profile: profile.clone(),
-            metrics: metrics.clone(),
+            profile: listed.id.clone(),
+            metrics: listed.metrics.clone(),
             parts: parts.clone(),
             store: Arc::clone(&store),
         };
         work.spawn(compactor.run(stop.clone()));
+        let comparison = Comparison::new(ComparisonParts {
+            path: parts.path.clone(),
+            profile: listed.id.clone(),
+            topics: listed.topics.clone(),
+            destination: Arc::clone(&listed.destination),
+            log: Arc::clone(&parts.log),
+        });
+        let (clock_us, metrics) = (Arc::clone(&parts.clock_us), listed.metrics.clone());
+        work.spawn(comparison.run(parts.compare_period, clock_us, metrics, stop.clone()));
     }
     while let Some(ended) = work.join_next().await {
         if ended.is_err() {
@@ -99,7 +125,7 @@ pub async fn run(parts: CompactorParts, stop: watch::Receiver<bool>) {
 }
 
 /// Waits until `stop` is asked for.
-async fn asked(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn asked(stop: &mut watch::Receiver<bool>) {
     // An error means that whoever could ask is gone, which asks as well.
     let _gone = stop.wait_for(|asked| *asked).await;
 }

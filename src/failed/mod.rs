@@ -2,7 +2,7 @@
 //!
 //! [`compactor`] reads a profile's dead-letter topic into a SQLite file ([`store`]); [`list`],
 //! [`summary`] and [`export`] read that file; [`rebuild`] makes it equal to what the destination
-//! holds. Promises: dead letters in any order and any number of times make the same list; the
+//! holds, and [`comparison`] notices when that is needed. Promises: dead letters in any order and any number of times make the same list; the
 //! topic's offsets move in the transactions of the entries, so that a kill at any instant loses and
 //! doubles nothing; reading takes the same memory for ten entries and a million. Record content
 //! stays on the topic: it must never reach the file, an error or any output (promise G11). The
@@ -11,6 +11,7 @@
 pub mod advice;
 pub mod change;
 pub mod compactor;
+pub mod comparison;
 pub mod entry;
 pub mod export;
 pub mod list;

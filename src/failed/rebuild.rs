@@ -91,7 +91,8 @@ pub async fn rebuild(
     Ok(rebuilt)
 }
 
-async fn blocking<T: Send + 'static>(
+/// Does something with the list's file, in a thread for it.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ListError> + Send + 'static,
 ) -> Result<T, RebuildError> {
     match tokio::task::spawn_blocking(work).await {

@@ -158,6 +158,14 @@ pub(super) const DEAD_LETTERS_UNREADABLE: Definition = Definition {
            failed-record list passes over them.",
 };
 
+pub(super) const FAILED_LIST_REBUILDS: Definition = Definition {
+    name: "keepstep_failed_list_rebuilds_total",
+    kind: Kind::Counter,
+    labels: PROFILE,
+    help: "Times that the failed-record list was rebuilt by itself, for it did not say what the \
+           destination holds.",
+};
+
 pub(super) const REBALANCES: Definition = Definition {
     name: "keepstep_rebalances_total",
     kind: Kind::Counter,

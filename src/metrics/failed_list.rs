@@ -9,6 +9,7 @@ use super::Metrics;
 pub struct FailedListMetrics {
     read: IntCounter,
     unreadable: IntCounter,
+    rebuilds: IntCounter,
 }
 
 impl Metrics {
@@ -17,6 +18,7 @@ impl Metrics {
         FailedListMetrics {
             read: self.dead_letters_read.with_label_values(&[profile]),
             unreadable: self.dead_letters_unreadable.with_label_values(&[profile]),
+            rebuilds: self.failed_list_rebuilds.with_label_values(&[profile]),
         }
     }
 }
@@ -26,5 +28,10 @@ impl FailedListMetrics {
     pub fn count(&self, read: u64, unreadable: u64) {
         self.read.inc_by(read);
         self.unreadable.inc_by(unreadable);
+    }
+
+    /// Counts a rebuild that nobody asked for.
+    pub fn count_rebuild(&self) {
+        self.rebuilds.inc();
     }
 }

@@ -15,6 +15,7 @@ use crate::model::held::Revision;
 use crate::model::position::NextOffset;
 use crate::model::profile::ProfileId;
 
+pub mod compare;
 pub(super) mod row;
 pub(super) mod schema;
 
@@ -177,7 +178,9 @@ impl Store {
                  \"offset\", hold_revision FROM held_change WHERE profile = ?1 AND open = 1",
                 [profile.as_str()],
             )?;
-            let horizon = "SELECT max(release_revision) FROM held_change WHERE profile = ?1";
+            let horizon = "SELECT max(max(ifnull(hold_revision, release_revision), \
+                           ifnull(release_revision, hold_revision))) FROM held_change WHERE profile \
+                           = ?1";
             self.connection.query_one(horizon, [profile.as_str()], |row| row.get(0))
         };
         let horizon: Option<i64> = begin().map_err(self.failed())?;
@@ -198,17 +201,21 @@ impl Store {
             let behavior = TransactionBehavior::Immediate;
             let transaction = self.connection.transaction_with_behavior(behavior)?;
             for change in changes {
+                // One that is released, and whose release is still to be sent, ends here if the
+                // list knows a later hold, of a state that the destination has lost.
+                let kept_open = change.is_open();
                 transaction
                     .prepare_cached(
                         "DELETE FROM temp.candidate WHERE entity = ?1 AND record_id = ?2 AND topic \
-                         = ?3 AND \"partition\" = ?4 AND \"offset\" = ?5",
+                         = ?3 AND \"partition\" = ?4 AND \"offset\" = ?5 AND ?6",
                     )?
                     .execute(params![
                         entity_text(&change.key),
                         record_blob(&change.key),
                         change.key.position.topic.as_str(),
                         change.key.position.partition.0,
-                        change.key.position.offset.0
+                        change.key.position.offset.0,
+                        kept_open
                     ])?;
                 add(&transaction, &rebuild.profile, change, rebuild.horizon)?;
             }
@@ -244,8 +251,8 @@ impl Store {
 #[derive(Clone, Debug)]
 pub struct Rebuild {
     profile: ProfileId,
-    /// The newest release that was listed when it began. The destination's word counts more than
-    /// releases up to here: it may have been restored from a backup since.
+    /// The newest revision that was listed when it began. The destination's word counts more than
+    /// any up to here: it may have been restored from a backup since, and its clock set back.
     horizon: Option<Revision>,
 }
 
@@ -286,8 +293,8 @@ fn set_progress(
     Ok(())
 }
 
-/// Adds what is said of one change to what is known of it. A hold outdoes a known release up to
-/// `horizon`, whatever their revisions.
+/// Adds what is said of one change to what is known of it. What is said to be held outdoes what
+/// was known up to `horizon`, whatever the revisions.
 fn add(
     connection: &Connection,
     profile: &ProfileId,
@@ -312,9 +319,14 @@ fn add(
             known
         }
     };
-    let outdone = merged.release.as_ref().is_some_and(|last| Some(last.revision) <= horizon);
-    if outdone && change.is_open() {
-        merged.release = None;
+    if change.is_open() {
+        let outdone = |revision: Revision| Some(revision) <= horizon;
+        if merged.release.as_ref().is_some_and(|last| outdone(last.revision)) {
+            merged.release = None;
+        }
+        if merged.hold.as_ref().is_some_and(|last| outdone(last.revision)) {
+            merged.hold = change.hold;
+        }
     }
     if known.as_ref() == Some(&merged) {
         return Ok(());

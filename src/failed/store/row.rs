@@ -38,11 +38,11 @@ pub(in crate::failed) fn record_blob(key: &ChangeKey) -> &[u8] {
     key.record_id.as_ref().map_or(&[], |id| id.0.as_bytes())
 }
 
-/// A row of [`COLUMNS`].
-pub(in crate::failed) fn known_of(row: &Row<'_>) -> Result<KnownChange, rusqlite::Error> {
+/// The name of a change, from the first five of [`COLUMNS`].
+pub(super) fn key_of(row: &Row<'_>) -> Result<ChangeKey, rusqlite::Error> {
     let entity = row.get_ref(0)?.as_str()?;
     let record_id = row.get_ref(1)?.as_blob()?;
-    let key = ChangeKey {
+    Ok(ChangeKey {
         entity: Some(entity).filter(|entity| !entity.is_empty()).map(EntityName::new),
         record_id: Uuid::from_slice(record_id).ok().map(RecordId),
         position: Position {
@@ -50,7 +50,12 @@ pub(in crate::failed) fn known_of(row: &Row<'_>) -> Result<KnownChange, rusqlite
             partition: Partition(row.get(3)?),
             offset: Offset(row.get(4)?),
         },
-    };
+    })
+}
+
+/// A row of [`COLUMNS`].
+pub(in crate::failed) fn known_of(row: &Row<'_>) -> Result<KnownChange, rusqlite::Error> {
+    let key = key_of(row)?;
     let hold = match row.get::<_, Option<i64>>(6)? {
         None => None,
         Some(revision) => Some(LastHold {

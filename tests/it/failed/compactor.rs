@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use keepstep::codec::{DecoderSettings, encode_dead_letter};
+use keepstep::destination::memory::MemoryDestination;
 use keepstep::failed::change::ChangeType;
-use keepstep::failed::compactor::{CompactorParts, run};
+use keepstep::failed::compactor::{CompactorParts, ListedProfile, run};
 use keepstep::failed::lock::CompactorLock;
 use keepstep::failed::store::{Progress, Reader};
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
@@ -84,12 +85,18 @@ impl<L: Log + 'static> Bench<L> {
     fn start_at(&self, now_us: i64) -> Working {
         let parts = CompactorParts {
             path: self.list(),
-            profiles: vec![(profile(), self.metrics.failed_list("crm"))],
+            profiles: vec![ListedProfile {
+                id: profile(),
+                metrics: self.metrics.failed_list("crm"),
+                topics: Vec::new(),
+                destination: Arc::new(MemoryDestination::default()),
+            }],
             log: Arc::<L>::clone(&self.log),
             decoder: Arc::new(DecoderSettings::default()),
             keep_resolved_days: 30,
             clock_us: Arc::new(move || now_us),
             takeover_period: Duration::from_millis(20),
+            compare_period: Duration::from_secs(3_600),
         };
         let (stop, stopped) = watch::channel(false);
         // The test awaits it, or aborts it on purpose.

@@ -3,11 +3,13 @@
 mod asked;
 mod commands;
 mod compactor;
+mod comparison;
 mod desk;
 mod export;
 mod letters;
 mod list;
 mod rebuild;
+mod restored;
 
 use std::path::Path;
 
