@@ -210,3 +210,78 @@ fn told(history: &History<'_>, row: Option<&Row>, held: &BTreeSet<Place>) -> Str
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use keepstep::model::change::{Change, Version};
+    use keepstep::model::record::{EntityName, RecordId};
+
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(1);
+
+    fn sent(version: i64, image: Image, poison: Option<Poison>) -> Sent {
+        let change = Change {
+            organization_id: None,
+            entity: EntityName::new("alpha"),
+            record_id: RecordId(ID),
+            operation: Operation::Update,
+            image,
+            version: Some(Version(version)),
+            changed_at: None,
+            attributes: vec![("n0".into(), Value::Integer(i32::try_from(version).unwrap()))],
+            correlation_id: None,
+            payload_reference: None,
+        };
+        Sent { key: change.record_id, change, poison }
+    }
+
+    fn open(offset: i64, cause: &str, detail: &str) -> Open {
+        Open { place: (0, offset), record: ID, cause: cause.to_owned(), detail: detail.to_owned() }
+    }
+
+    /// Lost changes and false entries; the row is as version `row` left it.
+    fn judged(history: &[Sent], row: i64, open: &[Open]) -> (usize, usize) {
+        let sent = history.iter().cloned().zip(0..).map(|(sent, at)| ((0, at), sent)).collect();
+        let numbers = [Some(i32::try_from(row).unwrap()), None, None, None];
+        let row = Row { version: Some(row), numbers, ..Row::default() };
+        let tables = BTreeMap::from([("alpha".to_owned(), BTreeMap::from([(ID, row)]))]);
+        let verdict = judge(&sent, &tables, open, Constraint::Stands);
+        (verdict.lost.len(), verdict.false_entries.len())
+    }
+
+    #[test]
+    fn what_is_lost_and_what_is_false_is_found() {
+        use Image::{Full, Patch};
+        let fine = [sent(1, Full, None), sent(2, Patch, None)];
+        assert_eq!(judged(&fine, 2, &[]), (0, 0));
+        assert_eq!(judged(&fine, 1, &[]), (1, 0), "a patch is in neither");
+        assert_eq!(judged(&fine, 2, &[open(1, "waits", "")]), (0, 1), "nothing is bad");
+
+        let bad = Some(Poison::TooLong);
+        let held = [sent(1, Full, None), sent(2, Patch, bad), sent(3, Patch, None)];
+        let both = [open(1, "text_too_long", ""), open(2, "waits", "")];
+        assert_eq!(judged(&held, 1, &both), (0, 0));
+        assert_eq!(judged(&held, 1, &both[..1]), (1, 0), "what waits is lost");
+        assert_eq!(judged(&held, 1, &[]), (1, 0), "what is bad is lost");
+        assert_eq!(judged(&held, 3, &both), (1, 0), "a change overtook what is held");
+
+        let mended = [sent(1, Full, bad), sent(2, Full, None)];
+        assert_eq!(judged(&mended, 2, &[]), (0, 0));
+        assert_eq!(
+            judged(&mended, 2, &[open(0, "text_too_long", "")]),
+            (0, 1),
+            "it is right again"
+        );
+    }
+
+    #[test]
+    fn an_outage_is_no_cause() {
+        let refused = [sent(1, Image::Full, None), sent(2, Image::Patch, Some(Poison::Refused))];
+        assert_eq!(judged(&refused, 1, &[open(1, "refused", "code 23514")]), (0, 0));
+        for code in ["57P01", "42703", "08006"] {
+            assert_eq!(judged(&refused, 1, &[open(1, "refused", code)]), (0, 1), "{code}");
+        }
+        assert_eq!(judged(&refused, 1, &[open(1, "no_base", "")]), (0, 1));
+    }
+}
