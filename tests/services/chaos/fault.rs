@@ -63,12 +63,18 @@ pub(super) struct Done {
 pub(super) struct Faults {
     rng: SmallRng,
     left: Vec<Fault>,
+    rounds: u64,
     pub(super) done: Done,
 }
 
 impl Faults {
     pub(super) fn new(rng: SmallRng) -> Self {
-        Self { rng, left: Vec::new(), done: Done::default() }
+        Self { rng, left: Vec::new(), rounds: 0, done: Done::default() }
+    }
+
+    /// Whether every kind was there.
+    pub(super) fn were_all(&self) -> bool {
+        self.rounds > 1 || (self.rounds == 1 && self.left.is_empty())
     }
 
     /// One fault, from its beginning to its end. `published` says how many changes are on the log.
@@ -77,6 +83,7 @@ impl Faults {
         if self.left.is_empty() {
             self.left = Fault::ROUND.to_vec();
             self.left.shuffle(&mut self.rng);
+            self.rounds += 1;
         }
         // A round is never empty.
         let Some(fault) = self.left.pop() else { return };
