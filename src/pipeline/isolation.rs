@@ -29,6 +29,8 @@ pub(super) enum Isolated {
     Records(Found),
     /// So many of an entity are bad, and so few are not, that its table must be.
     Table(EntityName, Rejection),
+    /// Nothing is refused any more: not each of them alone, nor all together.
+    Nothing,
 }
 
 /// What one trial said of some net changes.
@@ -63,7 +65,7 @@ impl<'a> Isolation<'a> {
     }
 
     /// The bad records among those that `blamed` may mean: all of its entity, or all of the batch.
-    /// Never empty.
+    /// Nobody is blamed whom no trial has refused.
     ///
     /// # Errors
     /// What a trial said instead of an answer: an outage, a lost fence, a table that does not fit.
@@ -111,7 +113,10 @@ impl<'a> Isolation<'a> {
             }
         }
         if found.is_empty() {
-            found.push(self.last_of_shortest(&suspects, blamed).await?);
+            match self.last_of_shortest(&suspects).await? {
+                Some(last) => found.push(last),
+                None => return Ok(Isolated::Nothing),
+            }
         }
         found.sort_by_key(|(place, _)| *place);
         found.dedup_by_key(|(place, _)| *place);
@@ -139,26 +144,27 @@ impl<'a> Isolation<'a> {
         places
     }
 
-    /// Every record is fine alone: the last one of the shortest beginning that fails.
+    /// Every record is fine alone: the last one of the shortest beginning that fails, if one does.
     async fn last_of_shortest(
         &mut self,
         suspects: &[Place],
-        blamed: &RejectedRecord,
-    ) -> Result<(Place, Rejection), WriteError> {
-        let mut rejection = blamed.rejection.clone();
+    ) -> Result<Option<(Place, Rejection)>, WriteError> {
+        // What was refused a moment ago need not be now: a lock, a trigger, another's rows.
+        let mut rejection = match self.trial(suspects).await? {
+            Trial::Fine => return Ok(None),
+            Trial::Named(named) => return Ok(named.into_iter().next()),
+            Trial::Some(rejection) => rejection,
+        };
         let (mut fine, mut fails) = (0, suspects.len());
         while fails - fine > 1 {
             let middle = fine + (fails - fine) / 2;
             match self.trial(&suspects[..middle]).await? {
                 Trial::Fine => fine = middle,
-                Trial::Named(named) => {
-                    return named.into_iter().next().ok_or(WriteError::Fenced);
-                }
+                Trial::Named(named) => return Ok(named.into_iter().next()),
                 Trial::Some(reason) => (fails, rejection) = (middle, reason),
             }
         }
-        // Without suspects nobody can be blamed: the lane looks anew.
-        suspects.get(fine).map(|place| (*place, rejection)).ok_or(WriteError::Fenced)
+        Ok(suspects.get(fine).map(|place| (*place, rejection)))
     }
 
     async fn trial(&mut self, places: &[Place]) -> Result<Trial, WriteError> {

@@ -138,7 +138,7 @@ fn found(count: u128, bad: BTreeSet<u128>, pair: Option<(u128, u128)>) -> (Vec<u
                 .map(|((at, index), _)| batch.tables[*at].changes[*index].record_id.0.as_u128());
             (ids.collect(), isolation.trials)
         }
-        Isolated::Table(..) => (Vec::new(), isolation.trials),
+        Isolated::Table(..) | Isolated::Nothing => (Vec::new(), isolation.trials),
     }
 }
 
@@ -158,6 +158,15 @@ fn one_bad_record_costs_a_logarithm_of_trials() {
 fn of_two_records_that_exclude_each_other_the_later_one_is_found() {
     assert_eq!(found(100, BTreeSet::new(), Some((10, 70))).0, [70]);
     assert_eq!(found(2, BTreeSet::new(), Some((0, 1))).0, [1]);
+}
+
+/// A batch was refused, and when it is searched the database takes all of it: blaming anybody then
+/// would hold a record that is fine.
+#[test]
+fn nobody_is_blamed_for_what_is_refused_no_more() {
+    for count in [1, 2, 100] {
+        assert_eq!(found(count, BTreeSet::new(), None).0, [] as [u128; 0]);
+    }
 }
 
 #[test]

@@ -243,6 +243,7 @@ impl Writer {
             self.metrics.count_trials(isolation.trials);
             found = match ended? {
                 Isolated::Records(found) => found,
+                Isolated::Nothing => return Err(WriteError::Retry(refused_no_more())),
                 Isolated::Table(entity, rejection) => {
                     let alike = (rejection.cause.code().into(), rejection.column.clone());
                     return Ok(Err(PausedEntity { why: systemic(&entity, &alike), entity }));
@@ -276,6 +277,18 @@ impl Writer {
         self.metrics.count_retry(cause);
         tracing::warn!(lane = %fence.lane, code = %trouble.code, "{trouble}");
         self.status.state(LaneState::Waiting(trouble.to_string()));
+    }
+}
+
+/// The database refused a batch, and then no part of it.
+fn refused_no_more() -> Trouble {
+    Trouble {
+        what: "writing a batch".to_owned(),
+        code: "refused_no_more".into(),
+        hint:
+            "The database refused it, and a moment later took all of it in a trial. It is written \
+               again; if that goes on, look for triggers and constraints that depend on other rows."
+                .to_owned(),
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) struct Tenure<'a> {
     checkpoint: Checkpoint,
     reading: Reading,
     draining: bool,
+    /// Every entity of the topic stands back: there is nobody to read for.
+    for_nobody: bool,
     writes: JoinSet<WriteEnd>,
     in_flight: Option<InFlight>,
     outbox: Outbox,
@@ -99,6 +101,8 @@ impl<'a> Tenure<'a> {
             parts.budget.reservation(),
             parts.mutations,
         );
+        let here = parts.profile.entities_of(&lane.id.topic_partition.topic);
+        let for_nobody = here.count() == lane.pauses.standing().count();
         let outbox = Outbox::start(lane);
         Self {
             lane,
@@ -106,6 +110,7 @@ impl<'a> Tenure<'a> {
             checkpoint,
             reading,
             draining: false,
+            for_nobody,
             writes: JoinSet::new(),
             in_flight: None,
             outbox,
@@ -166,7 +171,7 @@ impl<'a> Tenure<'a> {
         let idle = !self.has_progress();
         let over = idle && (self.draining || self.reading.paused().is_some());
         let busy = self.reading.can_fill() || (!writing && (over || self.is_due()));
-        let wants_more = !self.draining && self.reading.wants_more();
+        let wants_more = !self.draining && !self.for_nobody && self.reading.wants_more();
         let due_at = if idle { None } else { self.reading.due_at() }.unwrap_or(self.idle_at);
         let (retry_at, probe_at) = (self.lane.held.due_at(), self.lane.pauses.probe_at());
         let others = [retry_at, probe_at.filter(|_| idle)].into_iter().flatten();

@@ -108,6 +108,27 @@ async fn keys_must_be_the_record_id_where_there_is_more_than_one_partition() {
     assert_eq!(scene.rows(), 1);
 }
 
+/// Where every entity of a topic stands back, nothing is read that nobody would take.
+#[tokio::test(start_paused = true)]
+async fn a_lane_whose_entities_all_stand_back_reads_nothing_on() {
+    let mut scene = Scene::new(1).await;
+    let unknown = |entity: &str| {
+        let mut unknown = change(entity, 9, 1);
+        unknown.attributes = vec![("stranger".into(), Value::Null)];
+        record(&unknown)
+    };
+    scene.append(vec![unknown("alpha"), unknown("gamma")]).await;
+    scene.append(records(10..110)).await;
+    scene.start();
+    scene.when(|board| board.lanes().values().any(|lane| lane.paused.len() == 2)).await;
+    // Longer than offsets without a change stay unsettled.
+    tokio::time::sleep(std::time::Duration::from_secs(20)).await; // paused time
+    let cursors = scene.destination.look(keepstep::destination::memory::MemoryState::checkpoints);
+    let all = cursors.iter().find(|((_, scope), _)| *scope == Scope::All).unwrap();
+    assert!(*all.1 <= NextOffset(1), "{cursors:?}");
+    assert_eq!(scene.rows(), 0);
+}
+
 /// A thousand bad changes of one entity, then good ones of another: how many are held when the
 /// good ones are written.
 async fn held_of_a_broken_producer(mutations: Mutations) -> usize {
