@@ -331,7 +331,15 @@ impl Oracle {
                 }
             }
         }
-        let Some(listed) = listed else { return };
+        drop(published);
+        if let Some(listed) = listed {
+            self.check_listed(listed);
+        }
+    }
+
+    /// G7: what a list has open is what the destination holds.
+    pub(super) fn check_listed(&self, listed: &BTreeSet<String>) {
+        let stored = self.store.read();
         let open: BTreeSet<String> = stored
             .held
             .iter()

@@ -1,23 +1,24 @@
 //! One world: its members, its faults, its end.
 #![expect(clippy::disallowed_methods, reason = "members, zombies and replicas have no owner")]
 
-use std::collections::BTreeMap;
+mod fault;
+mod list;
+mod person;
+mod seen;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use keepstep::codec::{DecoderSettings, decode_dead_letter};
-use keepstep::destination::desk::{LaneRequest, RequestState, WhichRequests};
-use keepstep::destination::faulty::{Call, Fault, Faulty, Judge, Opinion};
+use keepstep::codec::DecoderSettings;
+use keepstep::destination::faulty::Faulty;
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
-use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::LaneId;
-use keepstep::model::dead_letter::{DeadLetter, HeldState};
 use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
-use keepstep::model::position::{NextOffset, Offset, Topic, TopicPartition};
+use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::{LaneState, StatusBoard};
@@ -28,8 +29,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep};
 
+use fault::{fault_script, judge};
+pub(super) use seen::Seen;
+
 use super::oracle::Oracle;
-use super::source::{ENTITIES, Published, REFUSED_VALUE, Source, mapping};
+use super::source::{ENTITIES, Published, Source, mapping};
 use super::store::Store;
 
 /// How long things go wrong.
@@ -38,65 +42,6 @@ const TROUBLE: Duration = Duration::from_secs(60);
 const CALM: Duration = Duration::from_secs(3_600);
 /// The largest record that the source publishes, in memory, from above.
 const LARGEST_RECORD_BYTES: usize = 8 * 1_024;
-
-/// What happened in one or many worlds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    commits: u64,
-    fenced: u64,
-    unclear: u64,
-    late: u64,
-    refused: u64,
-    kills: u64,
-    zombies: u64,
-    leaves: u64,
-    fallbacks: u64,
-    redeliveries: u64,
-    added_entities: u64,
-    dead_letters: u64,
-    replays: u64,
-    stops: u64,
-}
-
-impl Seen {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.commits += other.commits;
-        self.fenced += other.fenced;
-        self.unclear += other.unclear;
-        self.late += other.late;
-        self.refused += other.refused;
-        self.kills += other.kills;
-        self.zombies += other.zombies;
-        self.leaves += other.leaves;
-        self.fallbacks += other.fallbacks;
-        self.redeliveries += other.redeliveries;
-        self.added_entities += other.added_entities;
-        self.dead_letters += other.dead_letters;
-        self.replays += other.replays;
-        self.stops += other.stops;
-    }
-
-    pub(super) fn everything_happened(&self) -> bool {
-        [
-            self.commits,
-            self.fenced,
-            self.unclear,
-            self.late,
-            self.refused,
-            self.kills,
-            self.zombies,
-            self.leaves,
-            self.fallbacks,
-            self.redeliveries,
-            self.added_entities,
-            self.dead_letters,
-            self.replays,
-            self.stops,
-        ]
-        .iter()
-        .all(|count| *count > 0)
-    }
-}
 
 pub(super) struct Outcome {
     pub(super) problems: Vec<String>,
@@ -178,61 +123,6 @@ pub(super) fn run(world: World, mutations: Mutations) -> Outcome {
         .build()
         .unwrap();
     runtime.block_on(async move { Stage::new(world, mutations).play().await })
-}
-
-fn fault_script(
-    seed: u64,
-    share: f64,
-    trouble: Arc<AtomicBool>,
-    seen: Arc<Mutex<Seen>>,
-) -> impl FnMut(Call) -> Fault + Send {
-    let mut rng = SmallRng::seed_from_u64(seed ^ 0xfa17);
-    move |call| {
-        if !trouble.load(Ordering::Relaxed) || !rng.random_bool(share) {
-            return Fault::None;
-        }
-        let mut seen = seen.lock().unwrap();
-        let time = Duration::from_millis(rng.random_range(1..20_000));
-        match rng.random_range(0..4) {
-            0 => {
-                seen.refused += 1;
-                Fault::Refuse
-            }
-            1 => {
-                seen.unclear += 1;
-                Fault::LoseAnswer
-            }
-            2 => Fault::Slow(time),
-            _ if call == Call::Write => {
-                seen.late += 1;
-                Fault::ArriveLate(time)
-            }
-            _ => Fault::None,
-        }
-    }
-}
-
-/// The destination refuses one value now and then, and the table of one entity is broken for a
-/// while.
-fn judge(seed: u64, started: Instant, trouble: Arc<AtomicBool>) -> Judge {
-    let mut rng = SmallRng::seed_from_u64(seed ^ 0x1d6e);
-    let (refuses, of) = (rng.random_range(1..8), rng.random_range(4..12));
-    let broken = rng.random_bool(0.4).then(|| rng.random_range(0..45));
-    Arc::new(move |mapping, net| {
-        let second = started.elapsed().as_secs();
-        let in_trouble = trouble.load(Ordering::Relaxed);
-        let is_broken = in_trouble && broken.is_some_and(|at| (at..at + 10).contains(&second));
-        if is_broken && mapping.entity.as_str() == "beta" {
-            return Opinion::Broken;
-        }
-        let bad = Cell::Integer(REFUSED_VALUE);
-        let image = net.image.iter().flat_map(|image| image.cells.iter().map(|(_, cell)| cell));
-        let patch = net.patch.iter().flat_map(|patch| patch.cells.iter().map(|(.., cell)| cell));
-        if second % of < refuses && image.chain(patch).any(|cell| *cell == bad) {
-            return Opinion::Refused;
-        }
-        Opinion::Fine
-    })
 }
 
 impl Stage {
@@ -432,46 +322,6 @@ impl Stage {
         processes
     }
 
-    /// A person wants something written again.
-    async fn ask_for_a_replay(&self, rng: &mut SmallRng) {
-        let from = match rng.random_range(0..3) {
-            0 => serde_json::json!("start"),
-            1 => serde_json::json!({ "offset": rng.random_range(0..150) }),
-            _ => serde_json::json!({ "time_ms": (self.clock)() - rng.random_range(0..40_000) }),
-        };
-        let entity = rng.random_bool(0.5).then(|| ENTITIES[rng.random_range(0..3)].0);
-        let lanes = self.lanes();
-        let request = LaneRequest {
-            id: uuid::Uuid::from_u128(rng.random()),
-            lane: lanes[rng.random_range(0..lanes.len())].clone(),
-            body: serde_json::json!({ "kind": "replay", "entity": entity, "from": from })
-                .to_string(),
-            state: RequestState::Asked,
-            progress: String::new(),
-            asked_at_us: 0,
-        };
-        self.tell(format!("replay {} {}", request.lane, request.body));
-        // The tables may not be there yet.
-        if self.destination.desk().put_requests(&profile_id(), &[request]).await.is_ok() {
-            self.count(|seen| seen.replays += 1);
-        }
-    }
-
-    async fn stop_replays(&self) {
-        let desk = self.destination.desk();
-        for request in desk.requests(&profile_id(), WhichRequests::All).await.unwrap_or_default() {
-            let running = (RequestState::Running, RequestState::StopAsked);
-            let name = (request.id, &request.lane);
-            let moved = desk.move_request(name, running.0, running.1, &request.progress).await;
-            self.count(|seen| seen.stops += u64::from(moved.unwrap_or(false)));
-        }
-    }
-
-    async fn all_answered(&self) -> bool {
-        let requests = self.destination.desk().requests(&profile_id(), WhichRequests::All).await;
-        requests.is_ok_and(|all| all.iter().all(|request| request.state.is_finished()))
-    }
-
     /// Faults stop; everything must settle, stay true, and stay true when late requests arrive.
     async fn calm(&self, processes: &mut [Process]) {
         self.trouble.store(false, Ordering::Relaxed);
@@ -502,36 +352,6 @@ impl Stage {
                 }
             }
         }
-    }
-
-    /// What is held at the end, and whether the dead-letter topic tells the same.
-    async fn check_list(&self, lanes: &[LaneId], processes: &[Process]) {
-        let end = Instant::now() + CALM;
-        while self.store.read().held.iter().any(|(_, held)| held.is_unpublished()) {
-            if Instant::now() > end {
-                let states: Vec<_> =
-                    processes.iter().map(|process| process.status.lanes()).collect();
-                return self.oracle.problem(format!("not published in an hour: {states:?}"));
-            }
-            sleep(Duration::from_secs(1)).await;
-        }
-        let topic_partition = TopicPartition::new(&profile_id().failed_topic(), 0);
-        let bounds = self.log.bounds(&topic_partition).await.unwrap();
-        let mut newest: BTreeMap<String, DeadLetter> = BTreeMap::new();
-        for offset in bounds.start.0..bounds.end.0 {
-            let record = self.log.read_at(&topic_partition, Offset(offset)).await.unwrap().unwrap();
-            let letter = decode_dead_letter(&record.payload.unwrap()).unwrap();
-            let key = letter.key();
-            if newest.get(&key).is_none_or(|before| before.revision < letter.revision) {
-                newest.insert(key, letter);
-            }
-        }
-        self.count(|seen| seen.dead_letters += (bounds.end.0 - bounds.start.0).cast_unsigned());
-        let open = newest.into_iter().filter(|(_, letter)| letter.state == HeldState::Held);
-        let open = open.map(|(key, _)| key).collect();
-        // After a fall-back the list is rebuilt from the destination.
-        let is_told = !self.world.may_fall_back || self.world.sqlite;
-        self.oracle.check_held(lanes, is_told.then_some(&open));
     }
 
     fn lanes(&self) -> Vec<LaneId> {
