@@ -29,9 +29,9 @@ pub struct Batch {
     pub holds: Vec<Hold>,
     /// Held changes that this transaction releases. One that is not held is passed over.
     pub releases: Vec<Release>,
-    /// How many times the held changes of this batch will have been tried again; 0 for a batch of
-    /// the journey.
-    pub retry_attempt: u32,
+    /// In a batch that tries held changes of a record again: the first of them, as it stays held if
+    /// that comes to nothing. `None` for a batch of the journey.
+    pub retried: Option<Hold>,
     /// Number of changes that went into it, superseded ones included.
     pub change_count: usize,
     /// Changes dropped inside the batch because a later one made them void, or could not apply.

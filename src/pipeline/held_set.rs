@@ -57,6 +57,8 @@ struct Entry {
     /// Whether it may be right the next time: the database refused it, not we; or it waited only
     /// for what is no longer held before it.
     may_pass: bool,
+    /// Whether the database refused it, and may take it another time.
+    refused: bool,
     /// Whether later changes of its record are not kept, so that trying again would be wrong.
     overflown: bool,
     /// Whether it ends with a replay of its entity.
@@ -73,6 +75,7 @@ impl Entry {
             cause: hold.cause.code.clone(),
             attempt: hold.attempt,
             may_pass: code == Cause::REFUSED || code == HeldCause::WAITS,
+            refused: code == Cause::REFUSED,
             overflown: code == HeldCause::TOO_MANY,
             met_again: code == HeldCause::MET_AGAIN,
         }
@@ -197,7 +200,7 @@ impl HeldSet {
 
     /// What a written batch has held and released.
     pub(super) fn settle(&mut self, batch: &Batch, now: Instant) {
-        if batch.retry_attempt > 0 {
+        if batch.retried.is_some() {
             self.tried = None;
         }
         for release in &batch.releases {

@@ -185,7 +185,8 @@ fn a_take_in_between_brings_no_try_forward_and_forgets_none() {
     let due = former.next_due(now, |_| true).expect("due");
     let cause = HeldCause { code: "refused".into(), column: None, detail: String::new() };
     let again = Hold { attempt: 1, cause, ..due[0].clone() };
-    former.settle(&Batch { retry_attempt: 1, holds: vec![again], ..Batch::default() }, now);
+    let batch = Batch { retried: Some(again.clone()), holds: vec![again], ..Batch::default() };
+    former.settle(&batch, now);
     assert_eq!(former.retry_now(now, |_, cause| cause == "text_too_long"), 2);
     let tried = former.next_due(now, |_| true).expect("wanted");
     let mut anew = set(&all);

@@ -32,6 +32,8 @@ use crate::model::backoff::Backoff;
 use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
 use crate::model::held::HeldKey;
 
+/// So many tenures in a row may write nothing before the next one waits.
+const FRUITLESS_TENURES: u32 = 2;
 /// Held changes that are read at once.
 const HELD_PAGE: usize = 1_000;
 
@@ -58,6 +60,8 @@ pub(super) struct Lane {
     pub(super) breaker: Breaker,
     pub(super) pauses: Pauses,
     pub(super) replays: Replays,
+    /// Tenures that wrote nothing, one after the other.
+    pub(super) fruitless: u32,
     /// What people want of it.
     pub(super) asks: mpsc::Receiver<Ask>,
 }
@@ -65,6 +69,7 @@ pub(super) struct Lane {
 impl Lane {
     /// Runs until the partition is taken away or the lane cannot go on.
     pub(super) async fn run(mut self) -> LaneEnd {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let (token, checkpoint) = match self.take().await {
                 Some(Ok(taken)) => taken,
@@ -77,7 +82,20 @@ impl Lane {
                 None => return LaneEnd::Revoked,
             };
             match Tenure::new(&mut self, token, checkpoint).run().await {
-                TenureEnd::Retake => tracing::info!(lane = %self.id, "taking the checkpoint again"),
+                TenureEnd::Retake => {
+                    tracing::info!(lane = %self.id, "taking the checkpoint again");
+                    if self.fruitless == 0 {
+                        backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+                    }
+                    self.fruitless = self.fruitless.saturating_add(1);
+                    // Two who both believe to own the lane would fence each other for ever.
+                    let wait = backoff.next_wait(self.rng.random());
+                    if self.fruitless > FRUITLESS_TENURES
+                        && wait_or_closing(&mut self.closing, wait).await
+                    {
+                        return LaneEnd::Revoked;
+                    }
+                }
                 TenureEnd::Revoked => return LaneEnd::Revoked,
                 TenureEnd::Stopped(reason) => return LaneEnd::Stopped(reason),
             }

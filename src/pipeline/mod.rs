@@ -267,6 +267,7 @@ impl Pipeline {
             breaker: Breaker::new(self.parts.mutations),
             pauses: Pauses::default(),
             replays: Replays::default(),
+            fruitless: 0,
             asks: self.desks.open(&topic_partition),
         };
         let key = topic_partition.clone();

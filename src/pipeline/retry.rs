@@ -3,12 +3,13 @@
 //! The lane's owner does it between two batches, so nothing of the record can change meanwhile. The
 //! changes are read back from where they lie on the log; nothing of them was kept. Where they
 //! cannot be composed into one net change, the first ones that can are written, and the others stay
-//! held behind them: never a later one before an earlier one.
+//! held behind them: never a later one before an earlier one. What still cannot be written gives way
+//! to a later image or delete that is not lower in version, as it does on the journey.
 
 use std::sync::Arc;
 
 use super::PipelineParts;
-use super::held_set::{HeldSet, RetryRule};
+use super::held_set::{Doubt, HeldSet, RetryRule};
 use super::intake::{Intake, Pieces};
 use crate::log::{Log, LogError, LogRecord};
 use crate::model::batch::{Batch, TableBatch};
@@ -16,7 +17,8 @@ use crate::model::batcher::Piece;
 use crate::model::checkpoint::{Checkpoint, LaneId};
 use crate::model::failure::Cause;
 use crate::model::held::{HeldCause, Hold, Release, ReleaseReason};
-use crate::model::mapping::Mapping;
+use crate::model::mapping::{Effect, Mapping};
+use crate::model::mutation::Mutations;
 use crate::model::net_change::{Merge, NetChange};
 use crate::model::position::{Offset, TopicPartition};
 use crate::model::record::RecordId;
@@ -39,55 +41,127 @@ enum Again {
     Bad(HeldCause),
 }
 
-impl Retry {
-    /// The batch that writes what can be written. It moves no checkpoint.
-    ///
-    /// # Errors
-    /// What the log said when a change was read back.
-    pub(super) async fn prepare(mut self) -> Result<Batch, LogError> {
-        let attempt = self.held.first().map_or(0, |hold| hold.attempt).saturating_add(1);
-        let mut batch = Batch { retry_attempt: attempt, ..Batch::default() };
-        let mut net: Option<(Arc<Mapping>, NetChange)> = None;
-        let mut creates = false;
-        for hold in std::mem::take(&mut self.held) {
-            let release = Release { key: hold.key.clone(), reason: ReleaseReason::Written };
-            match self.read_back(&hold).await? {
-                Again::Nothing => batch.releases.push(release),
-                Again::Bad(cause) => {
-                    if batch.releases.is_empty() {
-                        // As long as a replay has to come past it, it is what it was.
-                        let met_again = hold.cause.code == HeldCause::MET_AGAIN;
-                        let cause = if met_again { hold.cause } else { cause };
-                        batch.holds.push(Hold { cause, attempt, ..hold });
-                    }
-                    break;
+/// What a retry has come to.
+#[derive(Default)]
+struct Tried {
+    /// What cannot be written, and whatever waits behind it.
+    behind: Vec<Hold>,
+    releases: Vec<Release>,
+    net: Option<(Arc<Mapping>, NetChange)>,
+    creates: bool,
+    /// Whether only the table can tell if the net change is newer than what could not be read.
+    doubtful: bool,
+}
+
+impl Tried {
+    /// Takes the next held change. Whether later ones may be taken, too.
+    fn take(&mut self, mut hold: Hold, again: Again, mutations: Mutations) -> bool {
+        match again {
+            Again::Bad(_) if !self.releases.is_empty() => return false,
+            Again::Bad(cause) => {
+                // As long as a replay has to come past it, it is what it was.
+                if hold.cause.code != HeldCause::MET_AGAIN {
+                    hold.cause = cause;
                 }
-                Again::Piece((mapping, fitted)) => {
-                    let offset = hold.key.offset;
-                    match &mut net {
-                        None => net = Some((mapping, NetChange::of(fitted, offset))),
-                        Some(_) if self.parts.mutations.retry_of_one() => {}
-                        Some((first, _)) if !Arc::ptr_eq(first, &mapping) => break,
-                        Some((_, net)) => {
-                            if let Merge::Border(_) = net.merge(fitted, offset) {
-                                break;
-                            }
+                self.behind.push(hold);
+            }
+            Again::Nothing if self.behind.is_empty() => self.release(&hold, ReleaseReason::Written),
+            Again::Nothing => self.behind.push(hold),
+            Again::Piece(piece) if !self.behind.is_empty() && self.net.is_none() => {
+                self.behind_something_bad(hold, piece);
+            }
+            Again::Piece((mapping, fitted)) => {
+                let offset = hold.key.offset;
+                match &mut self.net {
+                    None => self.net = Some((mapping, NetChange::of(fitted, offset))),
+                    Some(_) if mutations.retry_of_one() => {}
+                    Some((first, _)) if !Arc::ptr_eq(first, &mapping) => return false,
+                    Some((_, net)) => {
+                        if let Merge::Border(_) = net.merge(fitted, offset) {
+                            return false;
                         }
                     }
-                    // An image keeps it of a create whose place it took in its batch.
-                    creates |= hold.creates;
-                    batch.releases.push(release);
                 }
+                // An image keeps it of a create whose place it took in its batch.
+                self.creates |= hold.creates;
+                self.release(&hold, ReleaseReason::Written);
             }
         }
-        if let Some((mapping, mut change)) = net {
+        true
+    }
+
+    /// An image or a delete that is not lower in version takes the place of what cannot be written;
+    /// anything else waits behind it.
+    fn behind_something_bad(&mut self, hold: Hold, (mapping, fitted): Piece) {
+        let replaces = !matches!(fitted.effect, Effect::Patch { .. });
+        let newer = |bad: &Hold| bad.version.is_none_or(|bad| Some(bad) <= fitted.version);
+        if !replaces || !self.behind.iter().all(newer) {
+            return self.behind.push(hold);
+        }
+        self.doubtful = mapping.versioned && self.behind.iter().any(|bad| bad.version.is_none());
+        for bad in std::mem::take(&mut self.behind) {
+            self.creates |= bad.creates;
+            self.release(&bad, ReleaseReason::Superseded);
+        }
+        self.creates |= hold.creates;
+        self.release(&hold, ReleaseReason::Written);
+        self.net = Some((mapping, NetChange::of(fitted, hold.key.offset)));
+    }
+
+    fn release(&mut self, hold: &Hold, reason: ReleaseReason) {
+        self.releases.push(Release { key: hold.key.clone(), reason });
+    }
+
+    /// The batch, and what is in doubt. `first` is the first held change.
+    fn batch(self, first: Hold) -> (Batch, Vec<Doubt>) {
+        let mut batch = Batch { releases: self.releases, ..Batch::default() };
+        let mut doubts = Vec::new();
+        if let Some((mapping, mut change)) = self.net {
             if let Some(image) = &mut change.image {
-                image.create |= creates;
+                image.create |= self.creates;
+            }
+            if self.doubtful {
+                doubts.push((mapping.entity.clone(), change.record_id));
             }
             batch.change_count = 1;
             batch.tables.push(TableBatch { mapping, changes: vec![change] });
         }
-        Ok(batch)
+        if batch.releases.is_empty() {
+            batch.holds.push(first.clone());
+        }
+        batch.retried = Some(first);
+        (batch, doubts)
+    }
+}
+
+impl Retry {
+    /// The batch that writes what can be written, and whose effect is in doubt. It moves no
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// What the log said when a change was read back.
+    pub(super) async fn prepare(mut self) -> Result<(Batch, Vec<Doubt>), LogError> {
+        let mut tried = Tried::default();
+        let mut first: Option<Hold> = None;
+        for hold in std::mem::take(&mut self.held) {
+            let again = self.read_back(&hold).await?;
+            let first = first.get_or_insert_with(|| hold.clone());
+            if let (Again::Bad(cause), true) = (&again, first.key == hold.key)
+                && first.cause.code != HeldCause::MET_AGAIN
+            {
+                first.cause = cause.clone();
+            }
+            if !tried.take(hold, again, self.parts.mutations) {
+                break;
+            }
+        }
+        Ok(match first {
+            Some(mut first) => {
+                first.attempt = first.attempt.saturating_add(1);
+                tried.batch(first)
+            }
+            None => (Batch::default(), Vec::new()),
+        })
     }
 
     async fn read_back(&mut self, hold: &Hold) -> Result<Again, LogError> {

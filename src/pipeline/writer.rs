@@ -307,7 +307,11 @@ fn let_wait(batch: &Batch, at: usize, index: usize) -> Batch {
     let mut rest = batch.clone();
     let change = rest.tables[at].changes.remove(index);
     let entity = rest.tables[at].mapping.entity.clone();
-    rest.holds.extend(waits(&change, &entity));
+    match &batch.retried {
+        // They are held already, and stay so.
+        Some(retried) => rest.holds.push(retried.clone()),
+        None => rest.holds.extend(waits(&change, &entity)),
+    }
     rest.holds.sort_by(|a, b| a.key.cmp(&b.key));
     rest.releases.retain(|release| !is_of(release, &entity, change.record_id));
     rest.tables.retain(|table| !table.changes.is_empty());
@@ -327,16 +331,23 @@ fn hold_back(batch: &Batch, found: &Found) -> Batch {
         let table = &batch.tables[*at];
         let (entity, change) = (&table.mapping.entity, &table.changes[*index]);
         let of_record = |release: &Release| is_of(release, entity, change.record_id);
-        let first = batch.releases.iter().find(|release| of_record(release));
         let version = highest_version(change);
-        if batch.retry_attempt > 0 {
-            // They are held already; the first one tells how often, and what it was this time.
-            rest.holds.extend(first.map(|first| Hold {
-                key: first.key.clone(),
+        if let Some(retried) = &batch.retried {
+            // They are held already; the first one tells how often, and the one that was refused
+            // tells why, which is another where it was to take the first one's place.
+            let of_batch = batch.releases.iter().filter(|release| of_record(release));
+            let refused = of_batch
+                .map(|release| &release.key)
+                .find(|key| change.offsets().next().is_some_and(|offset| offset == key.offset));
+            if refused != Some(&retried.key) {
+                rest.holds.push(retried.clone());
+            }
+            rest.holds.extend(refused.map(|key| Hold {
+                key: key.clone(),
                 version,
                 creates: creates(change),
                 cause: rejection.into(),
-                attempt: batch.retry_attempt,
+                attempt: retried.attempt,
             }));
         } else {
             for (number, offset) in change.offsets().enumerate() {

@@ -82,7 +82,9 @@ impl HeldSet {
         let Some(record_id) = record_id else { return };
         let Some(entries) = self.records.get(&record_id) else { return };
         let Some(first) = entries.first() else { return };
-        if first.may_pass && first.attempt < self.rule.count && self.planned.insert(record_id) {
+        // What was refused behind something bad takes its place, if it passes.
+        let may_pass = first.may_pass || entries.iter().any(|entry| entry.refused);
+        if may_pass && first.attempt < self.rule.count && self.planned.insert(record_id) {
             self.due.insert((at, record_id));
         }
     }

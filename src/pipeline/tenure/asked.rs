@@ -53,7 +53,7 @@ impl Tenure<'_> {
         let (fence, writer) = (self.standing_fence(), self.lane.writer());
         self.writes.spawn(async move {
             match retry.prepare().await {
-                Ok(batch) => writer.write(fence, Arc::new(batch), Vec::new()).await,
+                Ok((batch, doubts)) => writer.write(fence, Arc::new(batch), doubts).await,
                 // The log is away: the lane's own reading meets that, too.
                 Err(_) => WriteEnd::Retake,
             }

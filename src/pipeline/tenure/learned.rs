@@ -31,7 +31,7 @@ impl Tenure<'_> {
     /// What a written batch says of held records and broken tables.
     pub(super) fn learn(&mut self, batch: &Batch, written: &Written) -> Option<TenureEnd> {
         let lane = &mut *self.lane;
-        if batch.retry_attempt == 0 {
+        if batch.retried.is_none() {
             for table in &batch.tables {
                 lane.breaker.written(&table.mapping.entity, table.changes.len());
             }

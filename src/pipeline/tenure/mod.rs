@@ -246,6 +246,7 @@ impl<'a> Tenure<'a> {
         let Some(in_flight) = self.in_flight.take() else { return Some(TenureEnd::Retake) };
         match end {
             WriteEnd::Written(written, batch) => {
+                self.lane.fruitless = 0;
                 if let Some(settles) = &in_flight.settles {
                     self.checkpoint.advance(settles.to, settles.fingerprint);
                     self.lane.replays.count(&batch, &written);

@@ -231,3 +231,32 @@ async fn a_delete_without_a_row_ends_what_nobody_could_read() {
     scene.settled(5).await;
     assert_eq!(scene.held(), []);
 }
+
+/// What stands behind something that nobody can read takes its place when the database takes it.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_was_refused_behind_something_bad_is_tried_again() {
+    for entity in ["alpha", "gamma"] {
+        let mut scene = Scene::new(1).await;
+        let refusing = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&refusing);
+        scene.judge = Some(Arc::new(move |_, net| {
+            let refused = net.image.is_some() && asked.load(Ordering::Relaxed);
+            if refused { Opinion::Refused } else { Opinion::Fine }
+        }));
+        let image = change(entity, 9, 5);
+        let garbage = NewRecord { payload: Some("?".into()), ..record(&image) };
+        let mut patch = change(entity, 9, 6);
+        (patch.operation, patch.image) = (Operation::Update, Image::Patch);
+        scene.append(vec![garbage]).await;
+        scene.start();
+        scene.settled(1).await;
+        scene.append(vec![record(&image), record(&patch)]).await;
+        scene.settled(3).await;
+        scene.when(|_| scene.held().iter().any(|held| held.attempt == 2)).await;
+        let causes: Vec<_> = scene.held().into_iter().map(|held| held.cause.code).collect();
+        assert_eq!(causes, ["undecodable", "refused", "waits"]);
+        refusing.store(false, Ordering::Relaxed);
+        scene.when(|_| scene.held().is_empty()).await;
+        assert_eq!(scene.rows(), 1);
+    }
+}
