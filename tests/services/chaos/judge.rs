@@ -157,12 +157,7 @@ fn one_record<'a>(
         let right = !end.held && row == end.row.as_ref();
         return ((!right).then_some("the row is not as replayed, and nothing is held"), None);
     };
-    // Tried again in order, what never can be written keeps back the refused image after it.
-    let never = history[first..]
-        .iter()
-        .any(|(_, sent)| sent.poison.is_some_and(|poison| is_bad(poison, Constraint::Dropped)));
-    let may_be_held = end.held || (constraint == Constraint::Dropped && never);
-    if !may_be_held {
+    if !end.held {
         return (None, Some("it is held, and nothing bad came since its last image or delete"));
     }
     // Rows that it had while the constraint stood count as well.
