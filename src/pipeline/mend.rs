@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::gap::Gap;
 use super::lane::Lane;
 use super::replay::{ReplayProgress, first_offset};
-use super::requests::{Ask, Wish};
+use super::requests::{Ask, ReplayFrom, Wish};
 use super::status::LaneState;
 use super::writer::WriteEnd;
 use crate::destination::WhichHeld;
@@ -53,15 +53,17 @@ impl Lane {
 
     /// Whether the lane may go on after this request.
     async fn is_mended_by(&mut self, ask: &Ask, gap: &Gap) -> bool {
-        let (state, to) = (ask.state, RequestState::Running);
         let planned = match &ask.wish {
-            Wish::Replay { .. } if state == RequestState::StopAsked => {
-                self.note(ask, RequestState::Stopped, &ask.progress).await;
+            Wish::Replay { .. } if ask.state == RequestState::StopAsked => {
+                self.end_replay(ask, RequestState::Stopped, &ask.progress).await;
                 return false;
             }
-            // A former owner was about to do it.
-            Wish::Replay { entity: None, .. } if state == RequestState::Running => {
-                Ok(serde_json::from_str(&ask.progress).unwrap_or_default())
+            // A former owner was about to start anew. Any other replay that ran before the gap came
+            // is nobody's word on it.
+            Wish::Replay { .. } if ask.state == RequestState::Running => {
+                let noted = serde_json::from_str(&ask.progress).ok();
+                let about_to = |progress: &ReplayProgress| progress.anew && !progress.begun;
+                noted.filter(about_to).ok_or_else(|| gap.to_string())
             }
             Wish::Replay { entity: None, from } => match self.plan_anew(*from).await {
                 Ok(planned) => planned,
@@ -74,11 +76,11 @@ impl Lane {
             Ok(progress) => progress,
             Err(why) => {
                 let why = serde_json::json!({ "why": why }).to_string();
-                self.note(ask, RequestState::Refused, &why).await;
+                self.end_replay(ask, RequestState::Refused, &why).await;
                 return false;
             }
         };
-        if !self.note(ask, to, &progress.to_json()).await {
+        if !self.note(ask, RequestState::Running, &progress.to_json()).await {
             return false;
         }
         let token = OwnerToken(Uuid::from_u128(self.rng.random()));
@@ -96,7 +98,7 @@ impl Lane {
     /// Everything from there to the end of the log.
     async fn plan_anew(
         &mut self,
-        from: super::requests::ReplayFrom,
+        from: ReplayFrom,
     ) -> Result<Result<ReplayProgress, String>, LogError> {
         let (log, topic_partition) = (Arc::clone(&self.parts.log), &self.id.topic_partition);
         let from = match first_offset(log.as_ref(), topic_partition, from).await? {
@@ -105,7 +107,8 @@ impl Lane {
         };
         let end = log.bounds(topic_partition).await?.end;
         let ends = self.parts.profile.entities_of(&topic_partition.topic);
-        Ok(Ok(ReplayProgress::new(from, ends.map(|entity| (entity, end)))))
+        let planned = ReplayProgress::new(from, ends.map(|entity| (entity, end)));
+        Ok(Ok(ReplayProgress { anew: true, ..planned }))
     }
 
     async fn start_anew(
@@ -153,6 +156,13 @@ impl Lane {
                 return false;
             }
         }
+    }
+
+    /// Ends a request that does not mend the gap, and whatever replay it was.
+    async fn end_replay(&mut self, ask: &Ask, to: RequestState, progress: &str) {
+        self.note(ask, to, progress).await;
+        self.replays.forget(ask.id);
+        self.parts.status.forget_replay(&self.id.topic_partition, ask.id);
     }
 
     /// Notes on the desk how a request stands. Whether it stood where the lane thought.

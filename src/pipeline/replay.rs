@@ -27,6 +27,9 @@ pub(super) struct ReplayProgress {
     pub(super) to: BTreeMap<String, i64>,
     /// Whether the cursors were put back. Until then, putting them back is safe to repeat.
     pub(super) begun: bool,
+    /// Whether a lane with a gap was asked to start anew there: then every cursor goes there.
+    #[serde(default)]
+    pub(super) anew: bool,
     /// How far it has read again.
     pub(super) at: i64,
     /// Rows inserted or updated, in the batches of these entities.
@@ -104,6 +107,8 @@ fn starts_at(from: ReplayFrom, bounds: Bounds) -> Result<Option<NextOffset>, Str
 struct Replay {
     id: Uuid,
     progress: ReplayProgress,
+    /// Whether a person has stopped it; it may run on for entities that cannot be skipped.
+    stopped: bool,
 }
 
 /// See the module.
@@ -121,8 +126,13 @@ impl Replays {
     /// Runs a replay whose cursors stand back.
     pub(super) fn adopt(&mut self, id: Uuid, progress: ReplayProgress) {
         if !self.knows(id) {
-            self.running.push(Replay { id, progress });
+            self.running.push(Replay { id, progress, stopped: false });
         }
+    }
+
+    /// Knows nothing of a replay any more.
+    pub(super) fn forget(&mut self, id: Uuid) {
+        self.running.retain(|replay| replay.id != id);
     }
 
     /// Where the changes of an entity end that were written once: its cursor, or the end of the
@@ -133,9 +143,10 @@ impl Replays {
         NextOffset(furthest.map_or(cursor.0, |end| end.max(cursor.0)))
     }
 
-    /// Gives up the rest of a replay for these entities. What it came to, if it runs.
+    /// Gives up the rest of a replay for these entities, if it runs.
     pub(super) fn stop(&mut self, id: Uuid, entities: &[EntityName]) {
         let Some(replay) = self.running.iter_mut().find(|replay| replay.id == id) else { return };
+        replay.stopped = true;
         replay.progress.to.retain(|name, _| entities.iter().all(|entity| entity.as_str() != name));
     }
 
@@ -163,14 +174,14 @@ impl Replays {
         checkpoint: &Checkpoint,
     ) -> Vec<(Uuid, RequestState, ReplayProgress)> {
         let mut told = Vec::new();
-        self.running.retain_mut(|Replay { id, progress }| {
-            let stopped = progress.to.is_empty();
+        self.running.retain_mut(|Replay { id, progress, stopped }| {
+            let nothing_left = *stopped && progress.to.is_empty();
             let next = |name: &str| checkpoint.next_of(name).0;
             let behind = progress.to.iter().map(|(name, to)| (next(name), *to));
             let lowest = behind.filter(|(next, to)| next < to).map(|(next, _)| next).min();
             let end = progress.to.values().copied().max();
             progress.at = lowest.or(end).unwrap_or(progress.at).max(progress.from);
-            let state = match (stopped, lowest) {
+            let state = match (nothing_left, lowest) {
                 (true, _) => RequestState::Stopped,
                 (false, None) => RequestState::Done,
                 (false, Some(_)) => RequestState::Running,

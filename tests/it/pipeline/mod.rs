@@ -184,6 +184,16 @@ impl Scene {
         }
     }
 
+    /// Notes on every request what a lane would.
+    async fn note(&self, to: RequestState, progress: &str) {
+        let profile = ProfileId::new("test").unwrap();
+        for request in self.destination.requests(&profile, WhichRequests::All).await.unwrap() {
+            let name = (request.id, &request.lane);
+            let noted = self.destination.move_request(name, request.state, to, progress).await;
+            assert!(noted.unwrap());
+        }
+    }
+
     /// Moves all requests on, as a command does.
     async fn move_requests(&self, from: RequestState, to: RequestState) {
         let profile = ProfileId::new("test").unwrap();

@@ -59,7 +59,8 @@ async fn one_entity_is_written_again_from_an_offset_or_a_time() {
     assert_eq!(scene.rows(), 5);
     // Later than anything that the log holds: there is nothing to do.
     scene.ask(&[&replay(None, &json!({ "time_ms": 1_800_000_000_000_i64 }))]).await;
-    assert_eq!(counts(&scene.answers().await[1].1), [0, 0, 0, 0]);
+    let answers = scene.answers().await;
+    assert_eq!((answers[1].0, counts(&answers[1].1)), (RequestState::Done, [0, 0, 0, 0]));
     // Every record has this time.
     scene.ask(&[&replay(Some("alpha"), &json!({ "time_ms": 1_700_000_000_000_i64 }))]).await;
     assert_eq!(counts(&scene.answers().await[2].1), [20, 0, 0, 0]);
@@ -154,4 +155,30 @@ async fn a_topic_made_anew_is_read_from_its_start_when_a_person_says_so() {
     scene.start();
     scene.append(records(107..108)).await;
     scene.settled(8).await;
+}
+
+/// A gap that comes while a replay runs is nobody's wish: the replay ends, and no cursor moves.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_not_mended_by_a_replay_that_ran_before_it() {
+    for begun in [true, false] {
+        let mut scene = written().await;
+        scene.end().await.unwrap();
+        scene.append(records(30..50)).await;
+        let partition = TopicPartition::new(&scene.topic, 0);
+        scene.log.trim(&partition, NextOffset(40)).await.unwrap();
+        let progress = json!({
+            "from": 45, "to": { "alpha": 30 }, "begun": begun, "at": 45,
+            "written": 0, "deleted": 0, "superseded": 0, "failed": 0,
+        });
+        scene.ask(&[&replay(None, &json!({ "offset": 45 }))]).await;
+        scene.note(RequestState::Running, &progress.to_string()).await;
+        scene.start();
+        let answers = scene.answers().await;
+        assert_eq!(answers[0].0, RequestState::Refused, "{answers:?}");
+        assert!(answers[0].1.contains("gap: re-sync needed"), "{answers:?}");
+        let cursors =
+            scene.destination.look(keepstep::destination::memory::MemoryState::checkpoints);
+        assert!(cursors.values().all(|next| *next == NextOffset(30)), "{cursors:?}");
+        assert_eq!(scene.rows(), 30);
+    }
 }

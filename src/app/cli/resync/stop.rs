@@ -24,8 +24,7 @@ pub(super) async fn run(
     let profile = profile_of(&settings, arguments.profile.as_deref())?;
     let (id, destination) = (&profile.profile.id, destination_of(&settings, profile)?);
     let desk = destination.desk();
-    let replays =
-        desk.requests(id, WhichRequests::Unfinished).await?.into_iter().filter(is_open_replay);
+    let replays = desk.requests(id, WhichRequests::Unfinished).await?.into_iter().filter(is_replay);
     let replays: Vec<LaneRequest> = replays.collect();
     if replays.is_empty() {
         return output.line("no replay runs; nothing was asked");
@@ -51,9 +50,9 @@ pub(super) async fn run(
     ))
 }
 
-fn is_open_replay(request: &LaneRequest) -> bool {
+fn is_replay(request: &LaneRequest) -> bool {
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    !request.state.is_finished() && body.get("kind").is_some_and(|kind| kind == "replay")
+    body.get("kind").is_some_and(|kind| kind == "replay")
 }
 
 /// One that nobody has begun is over at once; a lane is told of one that it runs.
