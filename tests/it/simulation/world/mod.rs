@@ -4,44 +4,37 @@
 mod fault;
 mod list;
 mod person;
+mod process;
 mod seen;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use keepstep::codec::DecoderSettings;
 use keepstep::destination::faulty::Faulty;
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings};
-use keepstep::metrics::Metrics;
 use keepstep::model::batcher::BatchLimits;
 use keepstep::model::checkpoint::LaneId;
-use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::mutation::Mutations;
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
-use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
-use keepstep::pipeline::memory_budget::MemoryBudget;
-use keepstep::pipeline::status::{LaneState, StatusBoard};
-use keepstep::pipeline::{Pipeline, PipelineParts};
+use keepstep::model::profile::ProfileId;
+use keepstep::pipeline::status::LaneState;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep};
 
 use fault::{fault_script, judge};
+use process::Process;
 pub(super) use seen::Seen;
 
 use super::oracle::Oracle;
-use super::source::{ENTITIES, Published, Source, mapping};
+use super::source::{Published, Source};
 use super::store::Store;
 
 /// How long things go wrong.
 const TROUBLE: Duration = Duration::from_secs(60);
 /// How long the world has to settle afterwards.
 const CALM: Duration = Duration::from_secs(3_600);
-/// The largest record that the source publishes, in memory, from above.
-const LARGEST_RECORD_BYTES: usize = 8 * 1_024;
 
 pub(super) struct Outcome {
     pub(super) problems: Vec<String>,
@@ -106,14 +99,6 @@ struct Stage {
     topic: Topic,
     mutations: Mutations,
     next_seed: AtomicU64,
-}
-
-/// One keepstep process.
-struct Process {
-    name: String,
-    stop: watch::Sender<bool>,
-    pipeline: JoinHandle<()>,
-    status: Arc<StatusBoard>,
 }
 
 pub(super) fn run(world: World, mutations: Mutations) -> Outcome {
@@ -361,73 +346,6 @@ impl Stage {
                 topic_partition: TopicPartition::new(&self.topic, partition),
             })
             .collect()
-    }
-
-    fn start(self: &Arc<Self>, name: &str, entities: usize) -> Process {
-        self.tell(format!("start {name} with {entities} entities"));
-        let seed = self.next_seed.fetch_add(1, Ordering::Relaxed);
-        let names = || ENTITIES[..entities].iter();
-        let profile = Profile {
-            id: profile_id(),
-            name: "simulated".to_owned(),
-            schema: "dbo".into(),
-            prefix: None,
-            entities: names()
-                .map(|(name, versioned)| ProfileEntity {
-                    name: (*name).into(),
-                    versioned: *versioned,
-                    topic: self.topic.clone(),
-                })
-                .collect(),
-            unknown_attributes: UnknownAttribute::Stop,
-            images_only: false,
-            start: Start::Earliest,
-            batch: self.world.limits,
-            retry_count: 3,
-            retry_interval: Duration::from_secs(1),
-            drain: self.world.drain,
-        };
-        let metrics = Metrics::new().unwrap();
-        let status: Arc<StatusBoard> = Arc::default();
-        let budget = MemoryBudget::new(self.world.memory_bytes);
-        let parts = PipelineParts {
-            profile: Arc::new(profile),
-            mappings: names().map(|(name, versioned)| mapping(name, *versioned)).collect(),
-            decoder: Arc::new(DecoderSettings::default()),
-            log: Arc::new(self.log.client(name)),
-            destination: Arc::clone(&self.destination),
-            budget: Arc::clone(&budget),
-            status: Arc::clone(&status),
-            metrics: Arc::new(metrics.profile("sim", names().map(|(name, _)| *name))),
-            clock: Arc::clone(&self.clock),
-            seed,
-            mutations: self.mutations,
-        };
-        let (stop, stopped) = watch::channel(false);
-        let oracle = Arc::clone(&self.oracle);
-        let most = self.world.memory_bytes + self.world.partitions as usize * LARGEST_RECORD_BYTES;
-        let label = name.to_owned();
-        let pipeline = tokio::spawn(async move {
-            let watching = async {
-                // G9: never more than the budget and one record per lane.
-                loop {
-                    if budget.used_bytes() > most {
-                        oracle.problem(format!("{label} holds {} bytes", budget.used_bytes()));
-                    }
-                    sleep(Duration::from_millis(37)).await;
-                }
-            };
-            tokio::select! {
-                biased;
-                ended = Pipeline::new(parts).run(stopped) => {
-                    if let Err(error) = ended {
-                        oracle.problem(format!("{label} ended: {error}"));
-                    }
-                }
-                () = watching => {}
-            }
-        });
-        Process { name: name.to_owned(), stop, pipeline, status }
     }
 }
 
