@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::Store;
 use super::row::{entity_text, key_of, record_blob};
+use super::{Store, remember_open};
 use crate::failed::ListError;
 use crate::failed::change::ChangeKey;
 use crate::model::held::Revision;
@@ -30,20 +30,7 @@ impl Store {
     /// # Errors
     /// If the file cannot be read.
     pub fn begin_look(&mut self, profile: &ProfileId) -> Result<(), ListError> {
-        let begin = || {
-            self.connection.execute_batch("DROP TABLE IF EXISTS temp.seen_open")?;
-            self.connection.execute_batch(
-                "CREATE TEMP TABLE seen_open (entity, record_id, topic, \"partition\", \"offset\", \
-                 hold_revision, PRIMARY KEY (entity, record_id, topic, \"partition\", \"offset\")) \
-                 WITHOUT ROWID",
-            )?;
-            self.connection.execute(
-                "INSERT INTO temp.seen_open SELECT entity, record_id, topic, \"partition\", \
-                 \"offset\", hold_revision FROM held_change WHERE profile = ?1 AND open = 1",
-                [profile.as_str()],
-            )
-        };
-        begin().map(drop).map_err(self.failed())
+        remember_open(&self.connection, "seen_open", profile).map_err(self.failed())
     }
 
     /// Passes over what the destination keeps, too, open or not. Answers of each whether the list

@@ -167,17 +167,7 @@ impl Store {
     /// If the file cannot be written.
     pub fn begin_rebuild(&mut self, profile: &ProfileId) -> Result<Rebuild, ListError> {
         let begin = || {
-            self.connection.execute_batch("DROP TABLE IF EXISTS temp.candidate")?;
-            self.connection.execute_batch(
-                "CREATE TEMP TABLE candidate (entity, record_id, topic, \"partition\", \"offset\", \
-                 hold_revision, PRIMARY KEY (entity, record_id, topic, \"partition\", \"offset\")) \
-                 WITHOUT ROWID",
-            )?;
-            self.connection.execute(
-                "INSERT INTO temp.candidate SELECT entity, record_id, topic, \"partition\", \
-                 \"offset\", hold_revision FROM held_change WHERE profile = ?1 AND open = 1",
-                [profile.as_str()],
-            )?;
+            remember_open(&self.connection, "candidate", profile)?;
             let horizon = "SELECT max(max(ifnull(hold_revision, release_revision), \
                            ifnull(release_revision, hold_revision))) FROM held_change WHERE profile \
                            = ?1";
@@ -332,4 +322,24 @@ fn add(
         return Ok(());
     }
     change_of(connection, profile, &merged)
+}
+
+/// Copies the key and revision of every change of a profile that is open now into a temporary table
+/// of this name, which is one of ours.
+fn remember_open(
+    connection: &Connection,
+    name: &str,
+    profile: &ProfileId,
+) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(&format!(
+        "DROP TABLE IF EXISTS temp.{name}; \
+         CREATE TEMP TABLE {name} (entity, record_id, topic, \"partition\", \"offset\", \
+         hold_revision, PRIMARY KEY (entity, record_id, topic, \"partition\", \"offset\")) \
+         WITHOUT ROWID"
+    ))?;
+    let copy = format!(
+        "INSERT INTO temp.{name} SELECT entity, record_id, topic, \"partition\", \"offset\", \
+         hold_revision FROM held_change WHERE profile = ?1 AND open = 1"
+    );
+    connection.execute(&copy, [profile.as_str()]).map(drop)
 }
