@@ -201,8 +201,9 @@ async fn work(orders: Orders) {
     let profile = Profile {
         id: ProfileId::new(&orders.profile).expect("an id"),
         name: "bench".to_owned(),
-        schema: "public".into(),
-        prefix: None,
+        layout: keepstep::model::layout::Layout::plain("public", None),
+        existing: keepstep::model::layout::Existing::Refuse,
+        keep_deleted: false,
         entities: entities.clone(),
         unknown_attributes: UnknownAttribute::Stop,
         start: Start::Earliest,

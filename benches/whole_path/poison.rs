@@ -2,6 +2,7 @@
 //! entity of which every one is bad. The clean run alternates with each, on the same table, and
 //! what is held and what is written is counted afterwards: a rate of wrong work is none.
 
+use keepstep::model::layout::{Existing, Layout as Plain};
 use std::sync::Arc;
 
 use ::keepstep::codec::encode_change;
@@ -206,7 +207,13 @@ impl Bench {
             }
         });
         let profile = ProfileId::new(profile).unwrap();
-        let activation = Activation { profile, entities: entities.collect(), starts: Vec::new() };
+        let activation = Activation {
+            profile,
+            entities: entities.collect(),
+            starts: Vec::new(),
+            layout: Plain::plain("public", None),
+            existing: Existing::Refuse,
+        };
         let client = bare_postgres::connect(&self.postgres).await;
         for statement in PostgresDestination::schema(&activation) {
             client.batch_execute(&statement).await.unwrap();

@@ -273,7 +273,13 @@ async fn activation(
         }
     }
     let starts = starts.into_iter().collect();
-    Ok(Activation { profile: profile.profile.id.clone(), entities, starts })
+    Ok(Activation {
+        profile: profile.profile.id.clone(),
+        entities,
+        starts,
+        layout: profile.profile.layout.clone(),
+        existing: profile.profile.existing,
+    })
 }
 
 async fn start(

@@ -167,7 +167,9 @@ fn map(
             }
             continue;
         };
-        let table = Table::of(definition, &profile.schema, profile.prefix.as_deref());
+        let layout = &profile.layout;
+        let mut table = Table::of(definition, &layout.schema, layout.prefix.as_deref());
+        table.deletes = profile.deletes();
         let mapping = Mapping::new(definition, table, entity.versioned, profile.unknown_attributes);
         mappings.push(Arc::new(mapping));
     }

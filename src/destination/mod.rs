@@ -41,6 +41,7 @@ use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::failure::Rejection;
 use crate::model::held::{HeldChange, HeldKey, Revision};
+use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
@@ -62,6 +63,10 @@ pub struct Activation {
     pub entities: Vec<ActivatedEntity>,
     /// Every partition of every topic, with the offset at which a lane without a checkpoint starts.
     pub starts: Vec<(TopicPartition, NextOffset)>,
+    /// What stands beside the tables of the entities.
+    pub layout: Layout,
+    /// What to do with tables that are there already.
+    pub existing: Existing,
 }
 
 /// One entity of an activation.

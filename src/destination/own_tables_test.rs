@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::destination::ActivatedEntity;
 use crate::model::entity::EntityDefinition;
+use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::{Mapping, UnknownAttribute};
 
 fn activation(profile: &str, entities: &[(&str, &str, u32)], start: i64) -> Activation {
@@ -29,7 +30,13 @@ fn activation(profile: &str, entities: &[(&str, &str, u32)], start: i64) -> Acti
         let mapping = Arc::new(mapping);
         activated.push(ActivatedEntity { mapping, topic, partitions: *partitions });
     }
-    Activation { profile: ProfileId::new(profile).unwrap(), entities: activated, starts }
+    Activation {
+        profile: ProfileId::new(profile).unwrap(),
+        entities: activated,
+        starts,
+        layout: Layout::plain("dbo", None),
+        existing: Existing::Adopt,
+    }
 }
 
 fn key_of(table: &Table) -> TableKey {

@@ -5,6 +5,7 @@
 //! the only change a value ever suffers. Pure.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString as _};
 
@@ -84,6 +85,8 @@ const NEAR_ATTRIBUTES: usize = 6;
 pub struct Mapping {
     /// The entity.
     pub entity: EntityName,
+    /// What the source says the entity looks like.
+    pub definition: Arc<EntityDefinition>,
     /// Its table.
     pub table: Table,
     /// Whether every change of the entity carries a row version (promise G3).
@@ -125,6 +128,7 @@ impl Mapping {
             ordered.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
         Self {
             entity: definition.name.clone(),
+            definition: Arc::new(definition.clone()),
             primary_id_column: index(&definition.primary_id),
             table,
             versioned,

@@ -16,6 +16,7 @@ pub mod entity_json;
 pub mod failure;
 pub mod held;
 pub mod instant_text;
+pub mod layout;
 pub mod mapping;
 pub mod mutation;
 pub mod net_change;

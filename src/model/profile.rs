@@ -10,6 +10,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::batcher::BatchLimits;
+use super::layout::{DELETE_LOG, Deletes, Existing, Layout};
 use super::mapping::UnknownAttribute;
 use super::position::Topic;
 use super::record::EntityName;
@@ -86,10 +87,12 @@ pub struct Profile {
     pub id: ProfileId,
     /// Its name for people.
     pub name: String,
-    /// Database schema of the tables.
-    pub schema: CompactString,
-    /// Prefix of the tables' names.
-    pub prefix: Option<CompactString>,
+    /// Where the tables are, how their names begin, and what stands beside them.
+    pub layout: Layout,
+    /// What to do with tables that are there already.
+    pub existing: Existing,
+    /// Whether the row of a deleted record stays, marked as deleted.
+    pub keep_deleted: bool,
     /// Its entities; never empty, no name twice.
     pub entities: Vec<ProfileEntity>,
     /// What to do with attributes that a definition lacks.
@@ -110,6 +113,14 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// What its deletes leave behind.
+    pub fn deletes(&self) -> Deletes {
+        Deletes {
+            logged_in: self.layout.delete_log.then(|| self.layout.name(DELETE_LOG)),
+            keep_row: self.keep_deleted,
+        }
+    }
+
     /// The topics that the profile reads, each once.
     pub fn topics(&self) -> Vec<Topic> {
         let mut topics: Vec<Topic> =

@@ -7,6 +7,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::entity::{Attribute, AttributeKind, EntityDefinition};
+use super::layout::{Deletes, prefixed};
 
 /// The key column of every table.
 pub const ID: &str = "Id";
@@ -66,6 +67,8 @@ pub struct Table {
     pub name: CompactString,
     /// Attribute columns, in order, without `Id`, the two sink columns and `versionnumber`.
     pub columns: Vec<Column>,
+    /// What a delete leaves behind.
+    pub deletes: Deletes,
 }
 
 /// Columns that one attribute becomes.
@@ -121,10 +124,7 @@ impl Table {
     ///
     /// A column that a lookup adds (`x_entitytype`) gives way to an attribute of that very name.
     pub fn of(definition: &EntityDefinition, schema: &str, prefix: Option<&str>) -> Self {
-        let name = match prefix {
-            Some(prefix) => format_compact!("{prefix}_{}", definition.name),
-            None => CompactString::new(definition.name.as_str()),
-        };
+        let name = prefixed(prefix, definition.name.as_str());
         let mut columns: Vec<Column> = Vec::with_capacity(definition.attributes.len());
         for attribute in &definition.attributes {
             match attribute_columns(attribute) {
@@ -145,7 +145,7 @@ impl Table {
                 }
             }
         }
-        Self { schema: CompactString::new(schema), name, columns }
+        Self { schema: CompactString::new(schema), name, columns, deletes: Deletes::default() }
     }
 
     /// Index of a column by name.

@@ -71,7 +71,13 @@ pub async fn plan(
         });
     }
     let starts = starts(log, profile, &described).await?;
-    Ok(Activation { profile: profile.id.clone(), entities, starts })
+    Ok(Activation {
+        profile: profile.id.clone(),
+        entities,
+        starts,
+        layout: profile.layout.clone(),
+        existing: profile.existing,
+    })
 }
 
 async fn starts(

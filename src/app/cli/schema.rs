@@ -39,7 +39,13 @@ pub(super) fn run(
         return Err(Failure::usage(format!("no profile writes to {name}"), hint));
     };
     // Profiles share the own tables, so one activation of all entities makes everything once.
-    let activation = Activation { profile: first.profile.id.clone(), entities, starts: Vec::new() };
+    let activation = Activation {
+        profile: first.profile.id.clone(),
+        entities,
+        starts: Vec::new(),
+        layout: first.profile.layout.clone(),
+        existing: first.profile.existing,
+    };
     output.line(&format!("-- keepstep {}: {name}", env!("CARGO_PKG_VERSION")))?;
     for statement in ddl(destination, &activation) {
         output.line(&format!("{};", statement.trim_end().trim_end_matches(';')))?;

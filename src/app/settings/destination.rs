@@ -42,6 +42,12 @@ pub enum DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// Whether a profile that says nothing has metadata tables here: reports of the old service's
+    /// users read them in SQL Server.
+    pub fn has_metadata(&self) -> bool {
+        false
+    }
+
     /// The schema of a profile that names none; SQLite has no schemas.
     pub fn default_schema(&self) -> &'static str {
         match self {

@@ -227,11 +227,8 @@ fn clash(this: &ProfileSettings, other: &ProfileSettings) -> Option<Complaint> {
         return Some(Complaint::new(what, "write another name"));
     }
     let same_place = this.destination == other.destination
-        && a.schema.eq_ignore_ascii_case(&b.schema)
-        && a.prefix
-            .as_deref()
-            .unwrap_or("")
-            .eq_ignore_ascii_case(b.prefix.as_deref().unwrap_or(""));
+        && a.layout.schema.eq_ignore_ascii_case(&b.layout.schema)
+        && a.layout.name("").eq_ignore_ascii_case(&b.layout.name(""));
     let shared = a
         .entities
         .iter()

@@ -16,6 +16,7 @@ use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading, nearest};
 use super::topic_template::{self, TemplateError, TopicTemplate};
 use crate::model::batcher::BatchLimits;
+use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::UnknownAttribute;
 use crate::model::profile::{Profile, ProfileId, Start};
 
@@ -46,10 +47,19 @@ pub struct ProfileSettings {
 pub(super) type Destinations = BTreeMap<String, Option<DestinationSettings>>;
 
 /// Where the profile writes.
-struct Target {
+struct Target<'a> {
     destination: Option<String>,
     schema: Option<CompactString>,
     prefix: Option<CompactString>,
+    database: Option<&'a DatabaseSettings>,
+}
+
+/// What stands beside the tables of the profile, and what it does with what is there.
+struct Beside {
+    metadata: Option<bool>,
+    delete_log: bool,
+    existing: Option<Existing>,
+    keep_deleted: Option<bool>,
 }
 
 /// How the profile reads.
@@ -101,14 +111,21 @@ pub(super) fn read(
     ));
     let source = read_source(&mut table);
     let (retry_count, retry_interval) = read_failures(&mut table);
+    let beside = read_beside(&mut table, target.database);
     table.finish();
     let defaults = entity::Defaults { versioned, template: template.as_ref() };
     let entities = entity::read_all(reading, &place, entities?, defaults);
     let profile = Profile {
         id: id?,
         name: name?,
-        schema: target.schema?,
-        prefix: target.prefix,
+        layout: Layout {
+            schema: target.schema?,
+            prefix: target.prefix,
+            metadata: beside.metadata?,
+            delete_log: beside.delete_log,
+        },
+        existing: beside.existing?,
+        keep_deleted: beside.keep_deleted?,
         entities: entities?,
         unknown_attributes: source.unknown_attributes?,
         images_only: source.images_only,
@@ -149,7 +166,7 @@ fn read_name(table: &mut TableReader<'_, '_>) -> Option<String> {
     })
 }
 
-fn read_target(table: &mut TableReader<'_, '_>, destinations: &Destinations) -> Target {
+fn read_target<'a>(table: &mut TableReader<'_, '_>, destinations: &'a Destinations) -> Target<'a> {
     let field = Field::required("destination", "a name", "Name of its [destination.<name>].");
     let destination = table.text(field, |text| {
         if destinations.contains_key(text) {
@@ -183,7 +200,7 @@ fn read_target(table: &mut TableReader<'_, '_>, destinations: &Destinations) -> 
     );
     let default = database.map(|database| CompactString::new(database.default_schema()));
     let schema = if table.is_set("schema") { schema } else { default };
-    Target { destination, schema, prefix }
+    Target { destination, schema, prefix, database }
 }
 
 fn check_schema(text: &str, sqlite: bool) -> Result<CompactString, Complaint> {
@@ -324,16 +341,43 @@ fn read_failures(table: &mut TableReader<'_, '_>) -> (u64, Duration) {
     );
     let interval_s =
         table.whole("retry_interval_s", 0..=3_600, 5, "Seconds between two of these tries.");
+    (count, Duration::from_secs(interval_s))
+}
+
+fn read_beside(table: &mut TableReader<'_, '_>, database: Option<&DatabaseSettings>) -> Beside {
     let delete_log = table.flag(
         "write_delete_log",
         false,
-        "Whether each delete adds a row to the table `DeleteLog`. Not yet possible: `true` is \
-         refused.",
+        "Whether each delete that takes a row away adds one to the table `DeleteLog`.",
     );
-    if delete_log {
-        let complaint =
-            Complaint::new("the delete log is not written yet", "remove it, or write false");
-        table.mistake("write_delete_log", complaint);
-    }
-    (count, Duration::from_secs(interval_s))
+    let default =
+        if database.is_some_and(DatabaseSettings::has_metadata) { "des" } else { "plain" };
+    let metadata = table.choice(
+        "layout",
+        &[("plain", false), ("des", true)],
+        Some(default),
+        "What stands beside the tables of the entities: nothing, or what Data Export Service had, \
+         six tables with the labels of choices and the targets of lookups. The latter is the \
+         default in SQL Server, the former elsewhere.",
+    );
+    let existing = table.choice(
+        "existing_tables",
+        &[
+            ("refuse", Existing::Refuse),
+            ("adopt", Existing::Adopt),
+            ("truncate", Existing::Truncate),
+        ],
+        Some("refuse"),
+        "What to do, once, with a table that holds rows which this profile did not write: refuse \
+         it, keep its rows in step from now on, or empty it. An empty table that fits is always \
+         used.",
+    );
+    let keep_deleted = table.choice(
+        "deleted_rows",
+        &[("remove", false), ("keep", true)],
+        Some("remove"),
+        "What becomes of the row of a deleted record: it goes, or it stays and its column \
+         `SinkDeletedOn` says when it was deleted.",
+    );
+    Beside { metadata, delete_log, existing, keep_deleted }
 }

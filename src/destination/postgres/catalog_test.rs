@@ -1,6 +1,7 @@
 //! Which columns that exist already are good enough.
 
 use super::*;
+use crate::model::layout::Deletes;
 
 fn found(type_name: &str, modifier: i32) -> FoundColumn {
     FoundColumn { type_name: type_name.to_owned(), modifier }
@@ -47,7 +48,12 @@ fn wider_columns_fit_and_narrower_ones_do_not() {
 
 fn table(columns: usize, name: &str) -> Table {
     let column = |at| Column { name: format!("c{at}").into(), column_type: ColumnType::Integer };
-    Table { schema: "s".into(), name: name.into(), columns: (0..columns).map(column).collect() }
+    Table {
+        schema: "s".into(),
+        name: name.into(),
+        columns: (0..columns).map(column).collect(),
+        deletes: Deletes::default(),
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::model::checkpoint::{
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
 use crate::model::failure::{Cause, Rejection};
 use crate::model::held::{HeldCause, HeldKey, Hold, Release, ReleaseReason, Revision};
+use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use crate::model::mutation::Mutations;
 use crate::model::net_change::NetChange;
@@ -75,6 +76,8 @@ fn activation() -> Activation {
         profile: ProfileId::new("head-quarters").unwrap(),
         entities: vec![entity(mapping("account", true)), entity(mapping("contact", false))],
         starts: vec![(TopicPartition::new(&topic, 0), NextOffset(0))],
+        layout: Layout::plain("crm", Some("hq")),
+        existing: Existing::Adopt,
     }
 }
 

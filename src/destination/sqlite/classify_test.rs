@@ -1,5 +1,6 @@
 //! Every code that SQLite knows, and what it means.
 
+use crate::model::layout::Deletes;
 use rusqlite::Error;
 
 use super::*;
@@ -133,7 +134,12 @@ fn no_message_of_the_database_gets_through() {
 fn a_column_is_named_where_it_is_one_of_ours() {
     let column = |name: &str| Column { name: name.into(), column_type: ColumnType::Long };
     let columns = ["a", "b"].map(column).into();
-    let table = Table { schema: "dbo".into(), name: "account".into(), columns };
+    let table = Table {
+        schema: "dbo".into(),
+        name: "account".into(),
+        columns,
+        deletes: Deletes::default(),
+    };
     let (unique, not_null) = (ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_NOTNULL);
     for (code, message, expected) in [
         (unique, "UNIQUE constraint failed: account.b", Some("b")),

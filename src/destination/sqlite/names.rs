@@ -98,6 +98,7 @@ mod tests {
             schema: "dbo".into(),
             name: name.into(),
             columns: columns.iter().map(column).collect(),
+            deletes: crate::model::layout::Deletes::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One pipeline per run: an embedded log in memory, and the twin in memory or a real SQLite file.
 //! What is in the tables and in the list of held changes is read without the adapter's code.
 
+use keepstep::model::layout::{Existing, Layout};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -192,8 +193,9 @@ fn parts(
     let profile = Profile {
         id: ProfileId::new("test").unwrap(),
         name: "test".to_owned(),
-        schema: "dbo".into(),
-        prefix: None,
+        layout: Layout::plain("dbo", None),
+        existing: Existing::Adopt,
+        keep_deleted: false,
         entities: entities.map(entity).into(),
         unknown_attributes,
         images_only: false,

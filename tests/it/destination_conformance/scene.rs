@@ -9,6 +9,7 @@ use keepstep::model::cell::Cell;
 use keepstep::model::change::Version;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use keepstep::model::entity::{Attribute, AttributeKind, EntityDefinition};
+use keepstep::model::layout::{Existing, Layout};
 use keepstep::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use keepstep::model::mutation::Mutations;
 use keepstep::model::net_change::NetChange;
@@ -161,6 +162,8 @@ pub fn activation(mappings: &[&Arc<Mapping>]) -> Activation {
         profile: profile(),
         entities: mappings.iter().map(entity).collect(),
         starts: (0..2).map(start).collect(),
+        layout: Layout::plain("", None),
+        existing: Existing::Adopt,
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use keepstep::destination::WhichHeld;
 use keepstep::destination::sqlite::statements::{FenceGuard, ImageGuard, PatchGuard};
 use keepstep::destination::sqlite::{ddl, desk_statements, held_statements, statements};
+use keepstep::model::layout::Deletes;
 use keepstep::model::table::{Column, ColumnType, Table};
 
 /// Compares a golden file with what the code says; `make golden` writes it anew.
@@ -32,7 +33,12 @@ fn table(name: &str, columns: &[(&str, ColumnType)]) -> Table {
         name: (*name).into(),
         column_type: *column_type,
     };
-    Table { schema: "crm".into(), name: name.into(), columns: columns.iter().map(column).collect() }
+    Table {
+        schema: "crm".into(),
+        name: name.into(),
+        columns: columns.iter().map(column).collect(),
+        deletes: Deletes::default(),
+    }
 }
 
 fn every_type() -> Table {

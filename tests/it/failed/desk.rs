@@ -10,6 +10,7 @@ use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use keepstep::model::batch::Batch;
 use keepstep::model::checkpoint::{CursorMove, Fence, LaneId, OwnerToken, Scope};
 use keepstep::model::held::{Hold, Release, ReleaseReason};
+use keepstep::model::layout::{Existing, Layout};
 use keepstep::model::mutation::Mutations;
 use keepstep::model::position::{NextOffset, Topic, TopicPartition};
 use serde_json::json;
@@ -43,8 +44,13 @@ impl Scene {
             topic: topic.clone(),
             partitions: 4,
         };
-        let activation =
-            Activation { profile: profile(), entities: vec![entity], starts: starts.collect() };
+        let activation = Activation {
+            profile: profile(),
+            entities: vec![entity],
+            starts: starts.collect(),
+            layout: Layout::plain("main", None),
+            existing: Existing::Refuse,
+        };
         destination.activate(&activation).await.unwrap();
         let topic_partition = TopicPartition::new(&topic, 3);
         let lane = LaneId { profile: profile(), topic_partition };

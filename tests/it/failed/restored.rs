@@ -1,6 +1,7 @@
 //! A destination that was set back to an older state, under lanes and a compactor at work: the list
 //! becomes what the destination holds, without a person, and is rebuilt at no other time.
 
+use keepstep::model::layout::{Existing, Layout};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,8 +97,9 @@ impl Scene {
             profile: Arc::new(Profile {
                 id: profile(),
                 name: "restored".to_owned(),
-                schema: "dbo".into(),
-                prefix: None,
+                layout: Layout::plain("dbo", None),
+                existing: Existing::Adopt,
+                keep_deleted: false,
                 entities: vec![ProfileEntity {
                     name: "alpha".into(),
                     versioned: true,

@@ -5,6 +5,7 @@ mod gaps;
 mod held;
 mod replay;
 
+use keepstep::model::layout::{Existing, Layout};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +71,9 @@ impl Scene {
         let profile = Profile {
             id: ProfileId::new("test").unwrap(),
             name: "test".to_owned(),
-            schema: "dbo".into(),
-            prefix: None,
+            layout: Layout::plain("dbo", None),
+            existing: Existing::Adopt,
+            keep_deleted: false,
             entities: entities
                 .map(|(name, versioned)| ProfileEntity {
                     name: name.into(),

@@ -44,7 +44,7 @@ fn numbers_end_at_their_borders() {
 #[test]
 fn a_schema_is_alphanumeric() {
     // F9.
-    assert_eq!(with("schema = \"crm2\"").unwrap().profiles[0].profile.schema, "crm2");
+    assert_eq!(with("schema = \"crm2\"").unwrap().profiles[0].profile.layout.schema, "crm2");
     for wrong in ["", "a-b", "a.b", "a b", "schéma", "keepstep", "KeepStep"] {
         let mistake = only_mistake(with(&format!("schema = {wrong:?}")));
         assert!(mistake.contains("schema"), "{mistake}");
@@ -58,7 +58,7 @@ fn a_prefix_has_fewer_than_15_letters_and_digits() {
     // F10.
     let longest = "x".repeat(14);
     let settings = with(&format!("prefix = \"{longest}\"")).unwrap();
-    assert_eq!(settings.profiles[0].profile.prefix.as_deref(), Some(longest.as_str()));
+    assert_eq!(settings.profiles[0].profile.layout.prefix.as_deref(), Some(longest.as_str()));
     for wrong in ["x".repeat(15), "a_b".to_owned(), "a-b".to_owned(), String::new()] {
         assert!(only_mistake(with(&format!("prefix = \"{wrong}\""))).contains("is no prefix"));
     }

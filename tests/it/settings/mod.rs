@@ -60,8 +60,8 @@ fn only_mistake(settings: Result<Settings, Vec<Mistake>>) -> String {
 fn what_is_not_written_has_its_default() {
     let settings = read(BASE).unwrap();
     let profile = &settings.profiles[0];
-    assert_eq!(profile.profile.schema, "public");
-    assert_eq!(profile.profile.prefix, None);
+    assert_eq!(profile.profile.layout.schema, "public");
+    assert_eq!(profile.profile.layout.prefix, None);
     assert_eq!(profile.profile.start, Start::Earliest);
     assert_eq!(profile.profile.batch.changes, 5_000);
     assert_eq!(profile.profile.batch.bytes, 8 * 1024 * 1024);

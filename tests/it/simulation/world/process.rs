@@ -1,6 +1,7 @@
 //! The keepstep processes of a world.
 #![expect(clippy::disallowed_methods, reason = "members have no owner")]
 
+use keepstep::model::layout::{Existing, Layout};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -37,8 +38,9 @@ impl Stage {
         let profile = Profile {
             id: profile_id(),
             name: "simulated".to_owned(),
-            schema: "dbo".into(),
-            prefix: None,
+            layout: Layout::plain("dbo", None),
+            existing: Existing::Adopt,
+            keep_deleted: false,
             entities: names()
                 .map(|(name, versioned)| ProfileEntity {
                     name: (*name).into(),
