@@ -53,6 +53,7 @@ pub mod memory;
 pub mod own_tables;
 pub mod postgres;
 pub mod sqlite;
+pub mod sqlserver;
 
 /// What a profile wants to find in the destination before it writes.
 #[derive(Clone, Debug)]
