@@ -52,6 +52,7 @@ pub mod faulty;
 pub mod memory;
 pub mod own_tables;
 pub mod postgres;
+mod shape;
 pub mod sqlite;
 pub mod sqlserver;
 

@@ -9,7 +9,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::copy_columns::CopyColumns;
 use super::numeric;
-use super::shape::{PatchFlavour, Shape};
+use super::shape::Shape;
+use crate::destination::shape::PatchFlavour;
 use crate::model::cell::Cell;
 use crate::model::net_change::{ImagePart, NetChange, PatchPart};
 
@@ -69,7 +70,7 @@ impl<'a> Encoder<'a> {
     pub(super) fn new(columns: &'a CopyColumns, shape: &'a Shape, versioned: bool) -> Self {
         let mut buffer = BytesMut::with_capacity(FRAME_BYTES + FRAME_SLACK_BYTES);
         buffer.extend_from_slice(HEADER);
-        let patches = shape.patches.as_ref();
+        let patches = shape.parts.patches.as_ref();
         let mut places = vec![None; columns.cells.last().map_or(0, |last| usize::from(*last) + 1)];
         for (place, column) in (0..).zip(&columns.cells) {
             places[usize::from(*column)] = Some(place);

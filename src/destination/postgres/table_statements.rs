@@ -12,9 +12,9 @@ use super::encode::{
 };
 use super::own_ddl::own_table;
 use super::quote;
-use super::shape::{PatchFlavour, Patches};
 use super::statements::{Statement, Step, TableWork};
 use crate::destination::own_tables::name as own;
+use crate::destination::shape::{PatchFlavour, Patches};
 use crate::model::checkpoint::LaneId;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::UNVERSIONED;
@@ -38,7 +38,7 @@ pub(super) struct TableStatements<'a> {
 impl TableStatements<'_> {
     /// Adds what the changes need, in order.
     pub(super) fn add_to(&self, statements: &mut Vec<Statement>) {
-        let (at, shape) = (self.at, self.work.shape);
+        let (at, shape) = (self.at, &self.work.shape.parts);
         let mut add = |step, text| statements.push(Statement::new(step, text));
         if shape.deletes > 0 {
             add(Step::Delete(at), self.delete());

@@ -225,8 +225,8 @@ impl Write<'_> {
                 written: 0,
                 deleted: 0,
                 superseded: match self.mutations.tombstone_forgotten() {
-                    true => shape.upserts,
-                    false => shape.deletes + shape.upserts,
+                    true => shape.parts.upserts,
+                    false => shape.parts.deletes + shape.parts.upserts,
                 },
             })
             .collect();
