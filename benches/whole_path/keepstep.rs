@@ -23,7 +23,7 @@ use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::model::table::Table;
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::StatusBoard;
-use keepstep::pipeline::{Pipeline, PipelineParts};
+use keepstep::pipeline::{Definitions, Pipeline, PipelineParts};
 
 use crate::case::BATCH_CHANGES;
 use crate::process;
@@ -227,7 +227,7 @@ async fn work(orders: Orders) {
     let metrics = Metrics::new().expect("metrics");
     let parts = PipelineParts {
         profile: Arc::new(profile),
-        mappings: entities.iter().map(mapping).collect(),
+        definitions: Definitions::fixed(entities.iter().map(mapping).collect()),
         decoder: Arc::new(DecoderSettings::default()),
         log: log(&orders).await,
         destination: destination(&orders),

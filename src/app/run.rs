@@ -30,7 +30,7 @@ use crate::model::mutation::Mutations;
 use crate::model::profile::ProfileId;
 use crate::pipeline::memory_budget::MemoryBudget;
 use crate::pipeline::status::{LaneState, StatusBoard};
-use crate::pipeline::{ActivationError, Pipeline, PipelineError, PipelineParts};
+use crate::pipeline::{ActivationError, Definitions, Pipeline, PipelineError, PipelineParts};
 
 /// How long a profile that a person must mend waits before it is tried again.
 const SLOW_RETRY: Duration = Duration::from_secs(30);
@@ -166,7 +166,7 @@ async fn runners(
         let parts = PipelineParts {
             metrics: Arc::new(metrics.profile(profile.profile.id.as_str(), entities)),
             profile: Arc::new(profile.profile.clone()),
-            mappings,
+            definitions: Definitions::fixed(mappings),
             decoder: Arc::clone(&contents.decoder),
             log: log.log(),
             destination: Arc::clone(destination),

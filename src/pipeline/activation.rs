@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::PipelineParts;
+use super::schema::{Activated, Mappings, Schema};
 use crate::destination::{ActivatedEntity, Activation, DestinationError};
 use crate::log::{Log, LogError, TopicDescription};
 use crate::model::mapping::Mapping;
@@ -100,12 +101,14 @@ async fn starts(
     Ok(starts)
 }
 
-/// Plans and activates; answers with the number of partitions of each topic.
+/// Plans and activates.
 pub(super) async fn activate(
     parts: &PipelineParts,
-) -> Result<BTreeMap<Topic, u32>, ActivationError> {
-    let activation = plan(parts.log.as_ref(), &parts.profile, &parts.mappings).await?;
+    mappings: Mappings,
+) -> Result<Activated, ActivationError> {
+    let activation = plan(parts.log.as_ref(), &parts.profile, &mappings).await?;
     parts.destination.activate(&activation).await?;
     let entities = activation.entities.into_iter();
-    Ok(entities.map(|entity| (entity.topic, entity.partitions)).collect())
+    let partitions = entities.map(|entity| (entity.topic, entity.partitions)).collect();
+    Ok(Activated { schema: Schema { mappings, refused: BTreeMap::new() }, partitions })
 }

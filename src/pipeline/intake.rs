@@ -48,6 +48,10 @@ pub(super) struct PausedEntity {
     pub(super) why: String,
 }
 
+fn by_entity(mappings: &[Arc<Mapping>]) -> HashMap<EntityName, Arc<Mapping>> {
+    mappings.iter().map(|mapping| (mapping.entity.clone(), Arc::clone(mapping))).collect()
+}
+
 /// Decodes and fits the records of one lane.
 pub(super) struct Intake {
     topic_partition: TopicPartition,
@@ -70,16 +74,20 @@ impl Intake {
         single_partition: bool,
         images_only: bool,
     ) -> Self {
-        let mappings = mappings.iter().map(|mapping| (mapping.entity.clone(), Arc::clone(mapping)));
         Self {
             topic_partition,
             decoder: Decoder::new(Arc::clone(&decoder)),
             settings: decoder,
-            mappings: mappings.collect(),
+            mappings: by_entity(mappings),
             metrics,
             single_partition,
             images_only,
         }
+    }
+
+    /// Fits changes by these mappings from now on.
+    pub(super) fn remap(&mut self, mappings: &[Arc<Mapping>]) {
+        self.mappings = by_entity(mappings);
     }
 
     /// Another one for the same lane, which may read beside it.

@@ -21,6 +21,7 @@ use super::intake::Intake;
 use super::pauses::Pauses;
 use super::replay::Replays;
 use super::requests::Ask;
+use super::schema::Schema;
 use super::status::{LaneReporter, LaneState};
 use super::tenure::{Tenure, TenureEnd};
 use super::writer::{Writer, wait_or_closing};
@@ -59,6 +60,9 @@ pub(super) struct Lane {
     pub(super) held: Arc<HeldSet>,
     pub(super) breaker: Breaker,
     pub(super) pauses: Pauses,
+    /// What is activated, and what of it this lane works by.
+    pub(super) schema: watch::Receiver<Arc<Schema>>,
+    pub(super) mapped: Arc<Schema>,
     pub(super) replays: Replays,
     /// Tenures that wrote nothing, one after the other.
     pub(super) fruitless: u32,
@@ -156,6 +160,7 @@ impl Lane {
         let log_error = |error: crate::log::LogError| (RetryCause::Log, error.to_string());
         let checkpoint = self.parts.destination.take(&self.id, token).await;
         let mut checkpoint = checkpoint.map_err(destination_error)?;
+        self.remap();
         let (log, topic_partition) = (self.parts.log.as_ref(), &self.id.topic_partition);
         let checked = gap::check(log, topic_partition, &checkpoint).await.map_err(log_error)?;
         let Bounds { end, .. } = match checked {
@@ -175,6 +180,18 @@ impl Lane {
         self.status.cursors(&checkpoint);
         self.tell_replays(&checkpoint);
         Ok(Ok(checkpoint))
+    }
+
+    /// Goes on by what is activated now. Whatever an entity stood back for may be over with its
+    /// new mapping: it is tried at once.
+    fn remap(&mut self) {
+        let schema = Arc::clone(&self.schema.borrow_and_update());
+        for entity in schema.changes_since(&self.mapped) {
+            self.pauses.renew(entity, schema.refused.get(entity));
+            self.breaker.forget(entity);
+        }
+        self.intake.remap(&schema.mappings);
+        self.mapped = schema;
     }
 
     /// Reads which records are held. Nobody else changes that as long as the token is ours.

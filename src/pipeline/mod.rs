@@ -45,6 +45,7 @@ mod rejected;
 mod replay;
 mod requests;
 mod retry;
+mod schema;
 pub mod status;
 mod tenure;
 mod writer;
@@ -56,11 +57,13 @@ use lane::{Lane, LaneEnd};
 use pauses::Pauses;
 use replay::Replays;
 use requests::Desks;
+use schema::SchemaKeeper;
 use status::LaneState;
 
 pub use activation::ActivationError;
 pub use latency::LatencyHistogram;
 pub use parts::{Clock, PipelineError, PipelineParts};
+pub use schema::{Definitions, Mappings};
 
 /// How often the group's offsets are told to the log, and the lag is measured.
 const COMMIT_PERIOD: Duration = Duration::from_secs(2);
@@ -100,12 +103,14 @@ pub struct Pipeline {
     partitions: BTreeMap<Topic, u32>,
     measuring: JoinSet<()>,
     desks: Desks,
+    schema: SchemaKeeper,
 }
 
 impl Pipeline {
     /// A pipeline that does not run yet.
     pub fn new(parts: PipelineParts) -> Self {
         let rng = SmallRng::seed_from_u64(parts.seed);
+        let schema = SchemaKeeper::new(parts.definitions.clone());
         Self {
             parts,
             rng,
@@ -115,6 +120,7 @@ impl Pipeline {
             partitions: BTreeMap::new(),
             measuring: JoinSet::new(),
             desks: Desks::default(),
+            schema,
         }
     }
 
@@ -153,7 +159,7 @@ impl Pipeline {
         &mut self,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), PipelineError> {
-        let activate = activation::activate(&self.parts);
+        let activate = self.schema.activate(&self.parts);
         tokio::select! {
             // A stop must not wait for a destination that is away.
             biased;
@@ -201,6 +207,7 @@ impl Pipeline {
                     member.leave();
                 }
                 Some(ended) = self.running.join_next() => self.lane_ended(ended),
+                () = self.schema.follow(&self.parts) => {}
                 _ = commit.tick() => {
                     self.commit(member);
                     self.measure_lag();
@@ -247,10 +254,12 @@ impl Pipeline {
         let (topic, partition) = (&topic_partition.topic, topic_partition.partition.0);
         let gauges = self.parts.metrics.lane(topic.as_str(), partition);
         let entities = self.parts.profile.entities_of(topic);
+        let mut schema = self.schema.watch();
+        let mapped = Arc::clone(&schema.borrow_and_update());
         let intake = Intake::new(
             topic_partition.clone(),
             Arc::clone(&self.parts.decoder),
-            &self.parts.mappings,
+            &mapped.mappings,
             Arc::clone(&self.parts.metrics),
             self.partitions.get(topic) == Some(&1),
             self.parts.profile.images_only,
@@ -265,7 +274,9 @@ impl Pipeline {
             intake,
             held: Arc::new(HeldSet::new(RetryRule::NONE, self.parts.mutations)),
             breaker: Breaker::new(self.parts.mutations),
-            pauses: Pauses::default(),
+            pauses: Pauses::new(&mapped),
+            schema,
+            mapped,
             replays: Replays::default(),
             fruitless: 0,
             asks: self.desks.open(&topic_partition),

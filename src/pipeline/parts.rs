@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::activation::ActivationError;
 use super::memory_budget::MemoryBudget;
+use super::schema::Definitions;
 use super::status::StatusBoard;
 use crate::codec::DecoderSettings;
 use crate::destination::Destination;
 use crate::log::Log;
 use crate::metrics::ProfileMetrics;
-use crate::model::mapping::Mapping;
 use crate::model::mutation::Mutations;
 use crate::model::profile::Profile;
 
@@ -21,8 +21,8 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct PipelineParts {
     /// What is copied where.
     pub profile: Arc<Profile>,
-    /// One mapping per entity of the profile.
-    pub mappings: Vec<Arc<Mapping>>,
+    /// How the changes of its entities fit their tables, now and later.
+    pub definitions: Definitions,
     /// How notifications are decoded.
     pub decoder: Arc<DecoderSettings>,
     /// Where notifications come from.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::intake::PausedEntity;
+use super::schema::Schema;
 use crate::model::record::EntityName;
 
 /// First wait until a paused entity is tried again.
@@ -28,9 +29,25 @@ struct Pause {
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     entities: BTreeMap<EntityName, Pause>,
+    /// Those whose tables do not fit, each with the reason: only another mapping ends that, or a
+    /// table that was mended and activated anew.
+    refused: BTreeMap<EntityName, String>,
 }
 
 impl Pauses {
+    pub(super) fn new(schema: &Schema) -> Self {
+        Self { entities: BTreeMap::new(), refused: schema.refused.clone() }
+    }
+
+    /// An entity is mapped anew, or its table was looked at anew and still does not fit.
+    pub(super) fn renew(&mut self, entity: &EntityName, refused: Option<&String>) {
+        self.entities.remove(entity);
+        match refused {
+            Some(why) => self.refused.insert(entity.clone(), why.clone()),
+            None => self.refused.remove(entity),
+        };
+    }
+
     /// Lets an entity stand back from now on.
     pub(super) fn pause(&mut self, paused: PausedEntity, now: Instant) {
         let PausedEntity { entity, why } = paused;
@@ -42,8 +59,12 @@ impl Pauses {
 
     /// The entities that stand back, each with the reason.
     pub(super) fn standing(&self) -> impl Iterator<Item = (&EntityName, &str)> {
-        let standing = self.entities.iter().filter(|(_, pause)| pause.standing);
-        standing.map(|(entity, pause)| (entity, pause.why.as_str()))
+        let refused = self.refused.iter().map(|(entity, why)| (entity, why.as_str()));
+        let standing = self
+            .entities
+            .iter()
+            .filter(|(entity, pause)| pause.standing && !self.refused.contains_key(*entity));
+        refused.chain(standing.map(|(entity, pause)| (entity, pause.why.as_str())))
     }
 
     /// When the next entity is to be tried.

@@ -30,7 +30,7 @@ use crate::model::entity::EntityDefinition;
 use crate::model::mutation::Mutations;
 use crate::pipeline::memory_budget::MemoryBudget;
 use crate::pipeline::status::{LaneState, StatusBoard, Totals};
-use crate::pipeline::{LatencyHistogram, Pipeline, PipelineError, PipelineParts};
+use crate::pipeline::{Definitions, LatencyHistogram, Pipeline, PipelineError, PipelineParts};
 
 /// Most changes that happen live.
 const MOST_LIVE: u64 = 10_000;
@@ -116,7 +116,7 @@ impl Carriage {
         let parts = PipelineParts {
             metrics: Arc::new(metrics.profile(profile.id.as_str(), names)),
             profile: Arc::new(profile),
-            mappings,
+            definitions: Definitions::fixed(mappings),
             decoder: contents.decoder,
             log: log.log(),
             destination: open_destination(destination)?,

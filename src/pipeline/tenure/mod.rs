@@ -57,6 +57,8 @@ enum Happened {
     Time,
     /// Somebody wants something.
     Asked(Ask),
+    /// Tables have another form from now on.
+    Remapped,
     /// There is more to do at once.
     Nothing,
 }
@@ -85,6 +87,8 @@ pub(super) struct Tenure<'a> {
     draining: bool,
     /// Every entity of the topic stands back: there is nobody to read for.
     for_nobody: bool,
+    /// Definitions have changed: the lane goes on with the new ones once nothing is being written.
+    remapped: bool,
     writes: JoinSet<WriteEnd>,
     in_flight: Option<InFlight>,
     outbox: Outbox,
@@ -111,6 +115,7 @@ impl<'a> Tenure<'a> {
             reading,
             draining: false,
             for_nobody,
+            remapped: false,
             writes: JoinSet::new(),
             in_flight: None,
             outbox,
@@ -126,6 +131,9 @@ impl<'a> Tenure<'a> {
                 self.reading.forget_pending();
             }
             if self.in_flight.is_none() {
+                if self.remapped {
+                    return self.retaken();
+                }
                 self.reading.write_is_over();
                 if self.is_due() {
                     self.start_write();
@@ -171,7 +179,8 @@ impl<'a> Tenure<'a> {
         let idle = !self.has_progress();
         let over = idle && (self.draining || self.reading.paused().is_some());
         let busy = self.reading.can_fill() || (!writing && (over || self.is_due()));
-        let wants_more = !self.draining && !self.for_nobody && self.reading.wants_more();
+        let going_on = !self.draining && !self.remapped;
+        let wants_more = going_on && !self.for_nobody && self.reading.wants_more();
         let due_at = if idle { None } else { self.reading.due_at() }.unwrap_or(self.idle_at);
         let (retry_at, probe_at) = (self.lane.held.due_at(), self.lane.pauses.probe_at());
         let others = [retry_at, probe_at.filter(|_| idle)].into_iter().flatten();
@@ -185,6 +194,7 @@ impl<'a> Tenure<'a> {
             () = yield_now(), if busy => Happened::Nothing,
             delivered = lane.feed.next(), if wants_more => Happened::Delivered(delivered),
             _ = lane.closing.wait_for(|closing| *closing), if !self.draining => Happened::Closing,
+            Ok(()) = lane.schema.changed(), if going_on => Happened::Remapped,
             () = sleep_until(due_at), if !writing => Happened::Time,
         };
         match happened {
@@ -198,6 +208,7 @@ impl<'a> Tenure<'a> {
             Happened::Time if idle && Instant::now() >= self.idle_at => {
                 return self.look_around().await;
             }
+            Happened::Remapped => self.remapped = true,
             Happened::Time | Happened::Nothing => {}
         }
         None

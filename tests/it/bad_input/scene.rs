@@ -27,7 +27,7 @@ use keepstep::model::record::EntityName;
 use keepstep::model::table::Table;
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::{LaneState, StatusBoard};
-use keepstep::pipeline::{Pipeline, PipelineParts};
+use keepstep::pipeline::{Definitions, Pipeline, PipelineParts};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -213,7 +213,7 @@ fn parts(
     let names = entities.map(|(name, _)| name);
     PipelineParts {
         profile: Arc::new(profile),
-        mappings: entities.map(mapping).into(),
+        definitions: Definitions::fixed(entities.map(mapping).into()),
         decoder: Arc::new(decoder_settings()),
         log: Arc::new(log.clone()),
         destination,

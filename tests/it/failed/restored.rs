@@ -29,7 +29,7 @@ use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::StatusBoard;
-use keepstep::pipeline::{Pipeline, PipelineParts};
+use keepstep::pipeline::{Definitions, Pipeline, PipelineParts};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -117,7 +117,7 @@ impl Scene {
                 retry_interval: Duration::from_secs(1),
                 drain: Duration::from_secs(3),
             }),
-            mappings: vec![mapping("alpha", true)],
+            definitions: Definitions::fixed(vec![mapping("alpha", true)]),
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.clone()),
             destination: Arc::new(faulty),

@@ -29,7 +29,7 @@ use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::{LaneState, StatusBoard};
-use keepstep::pipeline::{Pipeline, PipelineError, PipelineParts};
+use keepstep::pipeline::{Definitions, Pipeline, PipelineError, PipelineParts};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -92,7 +92,9 @@ impl Scene {
         let names = entities.map(|(name, _)| name);
         let parts = PipelineParts {
             profile: Arc::new(profile),
-            mappings: entities.map(|(name, versioned)| mapping(name, versioned)).into(),
+            definitions: Definitions::fixed(
+                entities.map(|(name, versioned)| mapping(name, versioned)).into(),
+            ),
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.clone()),
             destination: self.judged(),

@@ -11,7 +11,7 @@ use keepstep::model::mapping::UnknownAttribute;
 use keepstep::model::profile::{Profile, ProfileEntity, Start};
 use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::StatusBoard;
-use keepstep::pipeline::{Pipeline, PipelineParts};
+use keepstep::pipeline::{Definitions, Pipeline, PipelineParts};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep};
@@ -61,7 +61,9 @@ impl Stage {
         let budget = MemoryBudget::new(self.world.memory_bytes);
         let parts = PipelineParts {
             profile: Arc::new(profile),
-            mappings: names().map(|(name, versioned)| mapping(name, *versioned)).collect(),
+            definitions: Definitions::fixed(
+                names().map(|(name, versioned)| mapping(name, *versioned)).collect(),
+            ),
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.client(name)),
             destination: Arc::clone(&self.destination),
