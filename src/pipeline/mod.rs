@@ -57,7 +57,7 @@ use lane::{Lane, LaneEnd};
 use pauses::Pauses;
 use replay::Replays;
 use requests::Desks;
-use schema::SchemaKeeper;
+use schema::{Schema, SchemaKeeper};
 use status::LaneState;
 
 pub use activation::ActivationError;
@@ -83,6 +83,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 struct RunningLane {
     tenant: Tenant,
     closing: watch::Sender<bool>,
+    schema: watch::Sender<Arc<Schema>>,
     abort: AbortHandle,
 }
 
@@ -207,7 +208,11 @@ impl Pipeline {
                     member.leave();
                 }
                 Some(ended) = self.running.join_next() => self.lane_ended(ended),
-                () = self.schema.follow(&self.parts) => {}
+                schema = self.schema.follow(&self.parts) => {
+                    for lane in self.lanes.values() {
+                        lane.schema.send_replace(Arc::clone(&schema));
+                    }
+                }
                 _ = commit.tick() => {
                     self.commit(member);
                     self.measure_lag();
@@ -254,8 +259,8 @@ impl Pipeline {
         let (topic, partition) = (&topic_partition.topic, topic_partition.partition.0);
         let gauges = self.parts.metrics.lane(topic.as_str(), partition);
         let entities = self.parts.profile.entities_of(topic);
-        let mut schema = self.schema.watch();
-        let mapped = Arc::clone(&schema.borrow_and_update());
+        let mapped = self.schema.current();
+        let (schema, schema_seen) = watch::channel(Arc::clone(&mapped));
         let intake = Intake::new(
             topic_partition.clone(),
             Arc::clone(&self.parts.decoder),
@@ -275,7 +280,7 @@ impl Pipeline {
             held: Arc::new(HeldSet::new(RetryRule::NONE, self.parts.mutations)),
             breaker: Breaker::new(self.parts.mutations),
             pauses: Pauses::new(&mapped),
-            schema,
+            schema: schema_seen,
             mapped,
             replays: Replays::default(),
             fruitless: 0,
@@ -285,7 +290,7 @@ impl Pipeline {
         self.tenants += 1;
         let tenant = Tenant(self.tenants);
         let abort = self.running.spawn(async move { (key, tenant, lane.run().await) });
-        let lane = RunningLane { tenant, closing, abort };
+        let lane = RunningLane { tenant, closing, schema, abort };
         if let Some(former) = self.lanes.insert(topic_partition, lane) {
             former.abort.abort();
         }

@@ -206,6 +206,11 @@ impl Reading {
     fn admit(&mut self, record: LogRecord, mut intaken: Intaken, writing: bool) {
         self.rejected.divide(&mut intaken, record.offset);
         let Intaken { mut pieces, rejected } = intaken;
+        if self.rejected.leaves_doubt(&pieces) {
+            self.must_close = true;
+            self.carried = Some(Carried { record, intaken: Intaken { pieces, rejected } });
+            return;
+        }
         let held_bytes = rejected.len() * HOLD_BYTES;
         let bytes = held_bytes
             + match &pieces {

@@ -62,6 +62,24 @@ impl Rejected {
         }
     }
 
+    /// Whether one of these pieces would take the place of something here that could not be read.
+    /// Which of the two is newer, only the destination can tell: it is asked once the bad one is
+    /// held, so the piece belongs into a later batch. Without versions the later one always is.
+    pub(super) fn leaves_doubt(&self, pieces: &Pieces) -> bool {
+        let pieces = match pieces {
+            Pieces::One(piece) => std::slice::from_ref(piece),
+            Pieces::Several(pieces) => pieces.as_slice(),
+            Pieces::Nothing => return false,
+        };
+        let mut whole = pieces.iter().filter(|(mapping, fitted)| {
+            mapping.versioned && !matches!(fitted.effect, Effect::Patch { .. })
+        });
+        whole.any(|(mapping, fitted)| {
+            let unread = self.holds.iter().filter(|hold| hold.version.is_none());
+            unread.into_iter().any(|hold| is_of(hold, &mapping.entity, fitted.record_id))
+        })
+    }
+
     /// The records whose rejected changes these pieces would take the place of. An image that takes
     /// the place of a create is one.
     pub(super) fn replaced_by(&self, pieces: &mut Pieces) -> Vec<(EntityName, RecordId)> {

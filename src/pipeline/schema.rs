@@ -93,7 +93,7 @@ pub(super) struct Activated {
 /// Follows the definitions of one profile.
 pub(super) struct SchemaKeeper {
     definitions: Definitions,
-    current: watch::Sender<Arc<Schema>>,
+    current: Arc<Schema>,
     activating: JoinSet<Result<Activated, ActivationError>>,
     again_at: Option<Instant>,
 }
@@ -101,12 +101,7 @@ pub(super) struct SchemaKeeper {
 impl SchemaKeeper {
     pub(super) fn new(definitions: Definitions) -> Self {
         let schema = Schema { mappings: definitions.now(), refused: BTreeMap::new() };
-        Self {
-            definitions,
-            current: watch::Sender::new(Arc::new(schema)),
-            activating: JoinSet::new(),
-            again_at: None,
-        }
+        Self { definitions, current: Arc::new(schema), activating: JoinSet::new(), again_at: None }
     }
 
     /// Activates the definitions as they are now; answers with the partitions of each topic.
@@ -115,62 +110,70 @@ impl SchemaKeeper {
         parts: &PipelineParts,
     ) -> Result<BTreeMap<Topic, u32>, ActivationError> {
         let activated = activation::activate(parts, self.definitions.take()).await?;
-        Ok(self.publish(activated))
+        self.adopt(activated.schema);
+        Ok(activated.partitions)
     }
 
-    /// What is activated, now and later.
-    pub(super) fn watch(&self) -> watch::Receiver<Arc<Schema>> {
-        self.current.subscribe()
+    /// What is activated.
+    pub(super) fn current(&self) -> Arc<Schema> {
+        Arc::clone(&self.current)
     }
 
-    /// Waits for newer definitions, and for the end of their activation. Never ends by itself for
-    /// good; safe to drop at any await, and to be called again then.
-    pub(super) async fn follow(&mut self, parts: &PipelineParts) {
-        let again_at = self.again_at;
-        let idle = self.activating.is_empty();
-        tokio::select! {
-            biased;
-            Some(ended) = self.activating.join_next() => return self.ended(parts, ended.ok()),
-            () = self.definitions.changed(), if idle => {}
-            () = until(again_at), if idle => {}
+    /// Waits until something newer is activated. Safe to drop at any await, and to be called again
+    /// then.
+    pub(super) async fn follow(&mut self, parts: &PipelineParts) -> Arc<Schema> {
+        loop {
+            let idle = self.activating.is_empty();
+            tokio::select! {
+                biased;
+                Some(ended) = self.activating.join_next() => {
+                    if self.ended(parts, ended.ok()) {
+                        return self.current();
+                    }
+                    continue;
+                }
+                () = self.definitions.changed(), if idle => {}
+                () = until(self.again_at), if idle => {}
+            }
+            self.again_at = None;
+            let (parts, mappings) = (parts.clone(), self.definitions.take());
+            self.activating.spawn(async move { activation::activate(&parts, mappings).await });
         }
-        self.again_at = None;
-        let (parts, mappings) = (parts.clone(), self.definitions.take());
-        self.activating.spawn(async move { activation::activate(&parts, mappings).await });
     }
 
-    fn ended(&mut self, parts: &PipelineParts, ended: Option<Result<Activated, ActivationError>>) {
+    /// Whether there is something new for the lanes.
+    fn ended(
+        &mut self,
+        parts: &PipelineParts,
+        ended: Option<Result<Activated, ActivationError>>,
+    ) -> bool {
         match ended {
-            Some(Ok(activated)) => {
-                self.publish(activated);
-            }
-            Some(Err(error)) => {
-                tracing::warn!(
-                    profile.id = %parts.profile.id, %error,
-                    "newer definitions cannot be activated yet; the lanes go on with the former ones"
-                );
-                self.again_at = Some(Instant::now() + TRY_AGAIN);
-            }
-            // A panic in an adapter.
-            None => self.again_at = Some(Instant::now() + TRY_AGAIN),
+            Some(Ok(activated)) => return self.adopt(activated.schema),
+            Some(Err(error)) => tracing::warn!(
+                profile.id = %parts.profile.id, %error,
+                "newer definitions cannot be activated yet; the lanes go on with the former ones"
+            ),
+            None => tracing::error!(
+                profile.id = %parts.profile.id,
+                "an activation failed by a fault of this program; please report it"
+            ),
         }
+        self.again_at = Some(Instant::now() + TRY_AGAIN);
+        false
     }
 
-    fn publish(&mut self, activated: Activated) -> BTreeMap<Topic, u32> {
-        let Activated { schema, partitions } = activated;
+    /// Whether it is another one than before.
+    fn adopt(&mut self, schema: Schema) -> bool {
         self.again_at = (!schema.refused.is_empty()).then(|| Instant::now() + TRY_AGAIN);
-        for (entity, why) in &schema.refused {
-            tracing::warn!(entity = %entity, why, "an entity stands back");
-        }
-        self.current.send_if_modified(|former| {
-            let same = former.mappings.len() == schema.mappings.len()
-                && schema.changes_since(former).next().is_none();
-            if !same {
-                *former = Arc::new(schema);
+        let other = self.current.mappings.len() != schema.mappings.len()
+            || schema.changes_since(&self.current).next().is_some();
+        if other {
+            for (entity, why) in &schema.refused {
+                tracing::warn!(entity = %entity, why, "the entity stands back, the others go on");
             }
-            !same
-        });
-        partitions
+            self.current = Arc::new(schema);
+        }
+        other
     }
 }
 

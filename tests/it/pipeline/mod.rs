@@ -4,6 +4,7 @@ mod asked;
 mod gaps;
 mod held;
 mod replay;
+mod schema;
 
 use keepstep::model::layout::{Existing, Layout};
 use std::sync::Arc;
@@ -28,13 +29,16 @@ use keepstep::model::profile::{Profile, ProfileEntity, ProfileId, Start};
 use keepstep::model::record::{EntityName, RecordId};
 use keepstep::model::value::Value;
 use keepstep::pipeline::memory_budget::MemoryBudget;
-use keepstep::pipeline::status::{LaneState, StatusBoard};
-use keepstep::pipeline::{Definitions, Pipeline, PipelineError, PipelineParts};
+use keepstep::pipeline::status::{LaneState, LaneStatus, StatusBoard};
+use keepstep::pipeline::{Definitions, Mappings, Pipeline, PipelineError, PipelineParts};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::simulation::source::mapping;
+
+/// The entities of the profile, and whether each is versioned.
+const ENTITIES: [(&str, bool); 2] = [("alpha", true), ("gamma", false)];
 
 /// One topic, one profile, one process at a time.
 struct Scene {
@@ -45,6 +49,9 @@ struct Scene {
     running: JoinSet<Result<(), PipelineError>>,
     stop: watch::Sender<bool>,
     mutations: Mutations,
+    /// Where newer definitions are put in.
+    defined: watch::Sender<Mappings>,
+    definitions: Definitions,
     /// What the destination refuses.
     judge: Option<Judge>,
 }
@@ -52,6 +59,8 @@ struct Scene {
 impl Scene {
     async fn new(partitions: u32) -> Self {
         let clock = Arc::new(|| 1_700_000_000_000);
+        let entities = ENTITIES.map(|(name, versioned)| mapping(name, versioned));
+        let (defined, definitions) = Definitions::changing(entities.into());
         let scene = Self {
             log: EmbeddedLog::in_memory(EmbeddedSettings::new(clock)),
             destination: MemoryDestination::default(),
@@ -60,6 +69,8 @@ impl Scene {
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             mutations: Mutations::default(),
+            defined,
+            definitions,
             judge: None,
         };
         scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
@@ -67,14 +78,13 @@ impl Scene {
     }
 
     fn start(&mut self) {
-        let entities = [("alpha", true), ("gamma", false)];
         let profile = Profile {
             id: ProfileId::new("test").unwrap(),
             name: "test".to_owned(),
             layout: Layout::plain("dbo", None),
             existing: Existing::Adopt,
             keep_deleted: false,
-            entities: entities
+            entities: ENTITIES
                 .map(|(name, versioned)| ProfileEntity {
                     name: name.into(),
                     versioned,
@@ -89,12 +99,10 @@ impl Scene {
             retry_interval: Duration::from_secs(1),
             drain: Duration::from_secs(3),
         };
-        let names = entities.map(|(name, _)| name);
+        let names = ENTITIES.map(|(name, _)| name);
         let parts = PipelineParts {
             profile: Arc::new(profile),
-            definitions: Definitions::fixed(
-                entities.map(|(name, versioned)| mapping(name, versioned)).into(),
-            ),
+            definitions: self.definitions.clone(),
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.clone()),
             destination: self.judged(),
@@ -128,6 +136,15 @@ impl Scene {
     /// Waits until partition 0 is settled up to `next`.
     async fn settled(&self, next: i64) {
         self.when(|board| board.settled().iter().any(|(_, at)| *at == NextOffset(next))).await;
+    }
+
+    /// Waits until an entity of partition 0 is settled up to `next`.
+    async fn settled_of(&self, entity: &str, next: i64) {
+        let goes_on = |lane: &LaneStatus| {
+            let own = lane.entities.get(&EntityName::new(entity)).and_then(|it| it.next);
+            own.or(lane.next) == Some(NextOffset(next))
+        };
+        self.when(|board| board.lanes().values().any(goes_on)).await;
     }
 
     /// Waits until a lane is stopped; why.

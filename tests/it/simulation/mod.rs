@@ -10,6 +10,7 @@
 //! repeats one world; `KEEPSTEP_TEST_SEEDS=100000 … simulation::worlds` runs many.
 
 mod oracle;
+mod serial;
 pub(crate) mod source;
 mod store;
 mod world;

@@ -42,11 +42,16 @@ pub(super) const REFUSED_VALUE: i32 = 666;
 pub(super) type Published = Arc<Mutex<BTreeMap<TopicPartition, Vec<(Change, Poison)>>>>;
 
 pub(crate) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
+    mapping_of(entity, versioned, &["n0", "n1", "n2", "n3"])
+}
+
+/// A mapping by a definition that has only some of the numbers.
+pub(crate) fn mapping_of(entity: &str, versioned: bool, numbers: &[&str]) -> Arc<Mapping> {
     let attribute = |name: String, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
     let primary_id = format!("{entity}id");
     let mut attributes = vec![attribute(primary_id.clone(), AttributeKind::Guid)];
-    for number in 0..4 {
-        attributes.push(attribute(format!("n{number}"), AttributeKind::Integer));
+    for number in numbers {
+        attributes.push(attribute((*number).to_owned(), AttributeKind::Integer));
     }
     attributes.push(attribute("t".to_owned(), AttributeKind::Memo));
     let definition = EntityDefinition {

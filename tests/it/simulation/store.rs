@@ -173,19 +173,25 @@ fn of_sqlite(connection: &Connection) -> rusqlite::Result<Stored> {
     }
     for entity in stored.bound.clone() {
         let own_key = format!("{entity}id");
-        let text = format!(
-            "SELECT \"Id\", versionnumber, {own_key}, CAST(n0 AS TEXT), CAST(n1 AS TEXT), \
-             CAST(n2 AS TEXT), CAST(n3 AS TEXT), t FROM {entity}"
-        );
-        let mut statement = connection.prepare(&text)?;
+        let mut statement = connection.prepare(&format!("SELECT * FROM {entity}"))?;
+        // A table may lack a column until a newer definition has it.
+        let there: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
-            let record: String = row.get(0)?;
-            let version: Option<i64> = row.get(1)?;
+            let record: String = row.get("Id")?;
+            let version: Option<i64> = row.get("versionnumber")?;
             let mut cells = BTreeMap::new();
-            for (name, at) in [own_key.as_str(), "n0", "n1", "n2", "n3", "t"].into_iter().zip(2..) {
-                if let Some(text) = row.get::<_, Option<String>>(at)? {
-                    cells.insert(name.to_owned(), text);
+            let wanted = [own_key.as_str(), "n0", "n1", "n2", "n3", "t"];
+            for name in wanted.into_iter().filter(|name| there.iter().any(|it| it == name)) {
+                match row.get::<_, rusqlite::types::Value>(name)? {
+                    rusqlite::types::Value::Null => {}
+                    rusqlite::types::Value::Integer(number) => {
+                        cells.insert(name.to_owned(), number.to_string());
+                    }
+                    rusqlite::types::Value::Text(text) => {
+                        cells.insert(name.to_owned(), text);
+                    }
+                    other => panic!("the world's tables do not hold {other:?}"),
                 }
             }
             stored.rows.insert((entity.clone(), id(&record)), (version.unwrap_or(0), cells));

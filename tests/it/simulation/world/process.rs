@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep};
 
 use super::{Stage, profile_id};
-use crate::simulation::source::{ENTITIES, mapping};
+use crate::simulation::source::{ENTITIES, mapping, mapping_of};
 
 /// The largest record that the source publishes, in memory, from above.
 const LARGEST_RECORD_BYTES: usize = 8 * 1_024;
@@ -56,14 +56,19 @@ impl Stage {
             retry_interval: Duration::from_secs(1),
             drain: self.world.drain,
         };
+        // Some start with definitions that are out of date, and hear of the newer ones later.
+        let newer: Vec<_> = names().map(|(name, versioned)| mapping(name, *versioned)).collect();
+        let outdated = seed.is_multiple_of(4);
+        let older = |(name, versioned): &(&str, bool)| mapping_of(name, *versioned, &["n0", "n2"]);
+        let first = if outdated { names().map(older).collect() } else { newer.clone() };
+        let (defined, definitions) = Definitions::changing(first);
+        let heard_after = Duration::from_millis(seed / 4 % 4_000);
         let metrics = Metrics::new().unwrap();
         let status: Arc<StatusBoard> = Arc::default();
         let budget = MemoryBudget::new(self.world.memory_bytes);
         let parts = PipelineParts {
             profile: Arc::new(profile),
-            definitions: Definitions::fixed(
-                names().map(|(name, versioned)| mapping(name, *versioned)).collect(),
-            ),
+            definitions,
             decoder: Arc::new(DecoderSettings::default()),
             log: Arc::new(self.log.client(name)),
             destination: Arc::clone(&self.destination),
@@ -79,6 +84,13 @@ impl Stage {
         let most = self.world.memory_bytes + self.world.partitions as usize * LARGEST_RECORD_BYTES;
         let label = name.to_owned();
         let pipeline = tokio::spawn(async move {
+            let hearing = async {
+                sleep(heard_after).await;
+                if outdated {
+                    defined.send_replace(newer.into());
+                }
+                std::future::pending::<()>().await;
+            };
             let watching = async {
                 // G9: never more than the budget and one record per lane.
                 loop {
@@ -96,6 +108,7 @@ impl Stage {
                     }
                 }
                 () = watching => {}
+                () = hearing => {}
             }
         });
         Process { name: name.to_owned(), stop, pipeline, status }
