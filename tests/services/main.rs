@@ -22,3 +22,4 @@ mod kills;
 mod log_conformance;
 mod postgres;
 mod scene;
+mod tsql;

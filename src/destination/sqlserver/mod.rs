@@ -2,11 +2,19 @@
 //!
 //! What is pure is apart from what is sent.
 
+mod activate;
+mod catalog;
+mod clean_up;
 mod ddl;
+mod des_objects;
 mod desk_statements;
 mod held_reading;
 mod own_ddl;
 mod quote;
+mod registry;
 mod take;
+
+#[cfg(test)]
+mod golden_test;
 
 pub use ddl::{LONGEST_NAME_UNITS, MOST_COLUMNS};
