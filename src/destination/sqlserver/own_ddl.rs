@@ -195,7 +195,7 @@ fn held_change_columns() -> Vec<String> {
 fn unpublished_index() -> String {
     let table = own_table(own::HELD_CHANGE);
     format!(
-        "IF NOT EXISTS (SELECT 1 FROM sys.indexes AS i WHERE i.object_id = OBJECT_ID({}) AND i.name = N'held_change_unpublished') CREATE INDEX held_change_unpublished ON {table} (profile, topic, [partition], unpublished, change_offset, entity, record_id)",
+        "IF NOT EXISTS (SELECT 1 FROM sys.indexes AS i WHERE i.object_id = OBJECT_ID({}) AND i.name LIKE N'held_change_unpublished%') CREATE INDEX held_change_unpublished ON {table} (profile, topic, [partition], unpublished, change_offset, entity, record_id)",
         quote::text(&table),
     )
 }

@@ -68,7 +68,7 @@ IF OBJECT_ID(N'[keepstep].[held_change]') IS NULL CREATE TABLE [keepstep].[held_
   CONSTRAINT [PK_keepstep_held_change] PRIMARY KEY CLUSTERED (profile, topic, [partition], change_offset, entity, record_id)
 );
 
-IF NOT EXISTS (SELECT 1 FROM sys.indexes AS i WHERE i.object_id = OBJECT_ID(N'[keepstep].[held_change]') AND i.name = N'held_change_unpublished') CREATE INDEX held_change_unpublished ON [keepstep].[held_change] (profile, topic, [partition], unpublished, change_offset, entity, record_id);
+IF NOT EXISTS (SELECT 1 FROM sys.indexes AS i WHERE i.object_id = OBJECT_ID(N'[keepstep].[held_change]') AND i.name LIKE N'held_change_unpublished%') CREATE INDEX held_change_unpublished ON [keepstep].[held_change] (profile, topic, [partition], unpublished, change_offset, entity, record_id);
 
 IF OBJECT_ID(N'[keepstep].[request]') IS NULL CREATE TABLE [keepstep].[request] (
   id uniqueidentifier NOT NULL,
