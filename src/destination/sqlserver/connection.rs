@@ -1,0 +1,295 @@
+//! Connections: how they are made, lent, and thrown away.
+//!
+//! Promises: at most the set number at a time; a connection whose call did not end well, or was
+//! dropped, is never lent again; every wait for the server has a limit; the line is encrypted and
+//! the certificate verified unless the settings say otherwise. Redirections (Azure's gateways) are
+//! followed.
+
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
+
+use super::connection_string::{self, Encryption, Target};
+use super::failure::Failure;
+use super::settings::SqlServerSettings;
+
+/// Most redirections of one connection.
+const MOST_REDIRECTIONS: usize = 3;
+/// A connection that was idle for so long is not used again: gateways drop idle ones silently.
+/// Source: Azure SQL documentation, "Connectivity architecture" (30 minutes).
+const LONGEST_IDLE: Duration = Duration::from_secs(240);
+/// Largest file of authorities, in bytes.
+const LARGEST_BUNDLE: u64 = 4 * 1_048_576;
+
+/// The driver's connection.
+pub(super) type Driver = Client<Compat<TcpStream>>;
+
+/// What the server at the other end is and can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Capabilities {
+    /// Its major version; SQL Server 2017 is 14.
+    pub major_version: u32,
+    /// Whether it is Azure SQL Database.
+    pub azure: bool,
+    /// Whether it is Babelfish for PostgreSQL, which speaks the language and is another engine.
+    pub babelfish: bool,
+    /// Whether readers do not wait for writers (READ_COMMITTED_SNAPSHOT).
+    pub snapshot_reads: bool,
+}
+
+/// A connection and what was made on it.
+pub(super) struct Connection {
+    /// The driver's handle.
+    pub driver: Driver,
+    /// What is at the other end.
+    pub capabilities: Capabilities,
+    command_timeout: Duration,
+    given_back: Instant,
+}
+
+impl Connection {
+    /// Sends a batch of statements without parameters, and reads every result set.
+    pub(super) async fn batch(&mut self, text: &str) -> Result<Vec<Vec<Row>>, Failure> {
+        let asking = async { self.driver.simple_query(text).await?.into_results().await };
+        match tokio::time::timeout(self.command_timeout, asking).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::TimedOut),
+        }
+    }
+
+    /// Sends one statement with parameters (`@P1` …), and reads its rows.
+    pub(super) async fn query(
+        &mut self,
+        text: &str,
+        parameters: &[&dyn tiberius::ToSql],
+    ) -> Result<Vec<Row>, Failure> {
+        let asking = async {
+            let results = self.driver.query(text, parameters).await?.into_results().await?;
+            Ok::<_, tiberius::error::Error>(results.into_iter().next().unwrap_or_default())
+        };
+        match tokio::time::timeout(self.command_timeout, asking).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::TimedOut),
+        }
+    }
+
+    /// Longest time that one command may take.
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+}
+
+/// Makes connections for the pool.
+pub(super) struct Manager {
+    settings: SqlServerSettings,
+}
+
+impl Manager {
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let text = (self.settings.connection_string)().map_err(Failure::NoConnectionString)?;
+        let target = connection_string::read(&text)
+            .map_err(|error| Failure::BadConnectionString(error.to_string()))?;
+        let mut config = self.config(&target).await?;
+        let (mut host, mut port) = (target.host, target.port);
+        for _ in 0..=MOST_REDIRECTIONS {
+            let stream = TcpStream::connect((host.as_str(), port)).await;
+            let stream = stream.map_err(|_| Failure::Connection)?;
+            stream.set_nodelay(true).map_err(|_| Failure::Connection)?;
+            match Client::connect(config.clone(), stream.compat_write()).await {
+                Ok(driver) => return self.begin(driver).await,
+                Err(tiberius::error::Error::Routing { host: next, port: next_port }) => {
+                    (host, port) = (next, next_port);
+                    config.host(&host);
+                    config.port(port);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::Redirected)
+    }
+
+    async fn config(&self, target: &Target) -> Result<Config, Failure> {
+        let mut config = Config::new();
+        config.host(&target.host);
+        config.port(target.port);
+        config.database(&target.database);
+        config.application_name("keepstep");
+        config.encryption(match target.encryption {
+            Encryption::Required => EncryptionLevel::Required,
+            Encryption::Strict => EncryptionLevel::Strict,
+            Encryption::Off if is_loopback(&target.host) => EncryptionLevel::Off,
+            Encryption::Off => {
+                return Err(Failure::BadConnectionString(
+                    "Encrypt=False is for servers on this machine alone: write Encrypt=True"
+                        .to_owned(),
+                ));
+            }
+        });
+        if self.settings.trust_server_certificate {
+            config.trust_cert();
+        } else if target.trust_server_certificate && !is_loopback(&target.host) {
+            return Err(Failure::BadConnectionString(
+                "TrustServerCertificate=True takes any server for yours: name its authority with \
+                 ca, or write trust_server_certificate = true into the destination's settings"
+                    .to_owned(),
+            ));
+        } else if target.trust_server_certificate {
+            config.trust_cert();
+        } else if let Some(path) = &self.settings.certificate_authorities {
+            config.trust_cert_ca_bundle(bundle(path).await?);
+        }
+        if let Some(name) = &target.host_in_certificate {
+            config.hostname_in_certificate(name);
+        }
+        config.handshake_timeout(Some(self.settings.connect_timeout));
+        config.command_timeout(Some(self.settings.command_timeout));
+        config.authentication(self.sign_in(target).await?);
+        Ok(config)
+    }
+
+    async fn sign_in(&self, target: &Target) -> Result<AuthMethod, Failure> {
+        match (&self.settings.credential, &target.login) {
+            (Some(credential), _) => {
+                let token = credential.access_token().await.map_err(Failure::NoToken)?;
+                Ok(AuthMethod::aad_token(token))
+            }
+            (None, Some((user, password))) => Ok(AuthMethod::sql_server(user, password)),
+            (None, None) if target.wants_token => Err(Failure::NoToken(
+                "name where access tokens are with access_token in the destination's settings"
+                    .to_owned(),
+            )),
+            (None, None) => {
+                Err(Failure::BadConnectionString("User ID and Password are missing".to_owned()))
+            }
+        }
+    }
+
+    async fn begin(&self, driver: Driver) -> Result<Connection, Failure> {
+        let unknown = Capabilities {
+            major_version: 0,
+            azure: false,
+            babelfish: false,
+            snapshot_reads: false,
+        };
+        let mut connection = Connection {
+            driver,
+            capabilities: unknown,
+            command_timeout: self.settings.command_timeout,
+            given_back: Instant::now(),
+        };
+        let lock_timeout_ms = self.settings.lock_timeout.as_millis();
+        connection.batch(&format!("{SESSION} SET LOCK_TIMEOUT {lock_timeout_ms};")).await?;
+        let answer = connection.batch(PROBE).await?;
+        let row = answer.first().and_then(|rows| rows.first()).ok_or(Failure::Protocol)?;
+        connection.capabilities = probed(row)?;
+        Ok(connection)
+    }
+}
+
+/// What every session sets: any error ends its transaction whole, and the settings without which
+/// SQL Server refuses to write where there are computed columns or filtered indexes.
+/// Source: SQL Server documentation, "SET options that affect results".
+const SESSION: &str = "SET XACT_ABORT ON; SET NOCOUNT ON; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;";
+
+/// Asks what the server is.
+const PROBE: &str = "SELECT CAST(SERVERPROPERTY('ProductMajorVersion') AS int), CAST(SERVERPROPERTY('EngineEdition') AS int), CAST(CASE WHEN @@VERSION LIKE '%Babelfish%' THEN 1 ELSE 0 END AS int), CAST(COALESCE((SELECT is_read_committed_snapshot_on FROM sys.databases WHERE name = DB_NAME()), 0) AS int)";
+
+/// Azure SQL Database, as `EngineEdition` says it.
+const AZURE_EDITION: i32 = 5;
+
+fn probed(row: &Row) -> Result<Capabilities, Failure> {
+    let number = |at: usize| row.try_get::<i32, _>(at).map_err(Failure::from);
+    Ok(Capabilities {
+        major_version: number(0)?.and_then(|it| u32::try_from(it).ok()).unwrap_or(0),
+        azure: number(1)? == Some(AZURE_EDITION),
+        babelfish: number(2)? == Some(1),
+        snapshot_reads: number(3)? == Some(1),
+    })
+}
+
+/// Whether nothing leaves this machine on the way to the host.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+async fn bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    let length = tokio::fs::metadata(path).await.map_err(|_| Failure::BadAuthorities)?.len();
+    if length > LARGEST_BUNDLE {
+        return Err(Failure::BadAuthorities);
+    }
+    tokio::fs::read(path).await.map_err(|_| Failure::BadAuthorities)
+}
+
+impl managed::Manager for Manager {
+    /// A place in the pool: empty while its connection is lent, and after it was thrown away.
+    type Type = Option<Connection>;
+    type Error = Failure;
+
+    async fn create(&self) -> Result<Option<Connection>, Failure> {
+        let connecting = tokio::time::timeout(self.settings.connect_timeout, self.connect());
+        connecting.await.unwrap_or(Err(Failure::TimedOut)).map(Some)
+    }
+
+    async fn recycle(&self, place: &mut Option<Connection>, _: &Metrics) -> RecycleResult<Failure> {
+        match place {
+            Some(connection) if connection.given_back.elapsed() < LONGEST_IDLE => Ok(()),
+            _ => Err(RecycleError::Backend(Failure::Connection)),
+        }
+    }
+}
+
+/// The connections of a destination.
+pub(super) struct Connections {
+    pool: Pool<Manager>,
+    wait: Duration,
+}
+
+impl Connections {
+    /// None is made yet.
+    ///
+    /// # Errors
+    /// Never in practice: the pool refuses limits of time that it has no clock for, and gets none.
+    pub(super) fn new(settings: SqlServerSettings) -> Result<Self, managed::BuildError> {
+        let (most, wait) = (settings.connections.max(1), settings.answer_timeout);
+        // The connection used last is lent first: its staging tables are the likeliest to fit.
+        let pool = Pool::builder(Manager { settings })
+            .max_size(most)
+            .queue_mode(managed::QueueMode::Lifo)
+            .build()?;
+        Ok(Self { pool, wait })
+    }
+
+    /// Lends a connection, waiting for a free one. Making one is a large future: boxed, so that
+    /// whoever asks is not.
+    pub(super) async fn lend(&self) -> Result<Lease, Failure> {
+        let mut place = match tokio::time::timeout(self.wait, Box::pin(self.pool.get())).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(PoolError::Backend(failure))) => return Err(failure),
+            Ok(Err(_)) => return Err(Failure::Connection),
+            Err(_) => return Err(Failure::TimedOut),
+        };
+        let connection = place.take().ok_or(Failure::Connection)?;
+        Ok(Lease { connection, place })
+    }
+}
+
+/// A connection that is lent. Dropping it closes it; its place in the pool is then filled anew.
+pub(super) struct Lease {
+    /// The connection.
+    pub connection: Connection,
+    place: Object<Manager>,
+}
+
+impl Lease {
+    /// Gives the connection back, for its call ended well.
+    pub(super) fn give_back(self) {
+        let Self { mut connection, mut place } = self;
+        connection.given_back = Instant::now();
+        *place = Some(connection);
+    }
+}
