@@ -32,12 +32,12 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Entity of a key as it is stored: an empty text for an unknown one.
-fn stored_entity(key: &HeldKey) -> &str {
+pub(super) fn stored_entity(key: &HeldKey) -> &str {
     key.entity.as_ref().map_or("", |entity| entity.as_str())
 }
 
 /// Record id of a key as it is stored: zeros for an unknown one.
-fn stored_record(key: &HeldKey) -> Uuid {
+pub(super) fn stored_record(key: &HeldKey) -> Uuid {
     key.record_id.map_or(Uuid::nil(), |RecordId(id)| id)
 }
 

@@ -11,14 +11,22 @@ mod credential;
 mod ddl;
 mod des_objects;
 mod desk_statements;
+mod encode;
 mod failure;
 mod held_reading;
+mod held_statements;
 mod own_ddl;
 mod quote;
 mod registry;
 mod settings;
+mod shape;
+mod staging;
+mod statements;
+mod table_statements;
 mod take;
 
+#[cfg(test)]
+mod dml_golden_test;
 #[cfg(test)]
 mod golden_test;
 
