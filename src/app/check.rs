@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::connect::{LogRole, OpenLog, make_failed_topic, no_topic, open_destination};
+use super::connect::{
+    LogRole, OpenLog, make_failed_topic, no_metadata_topic, no_topic, open_destination,
+};
 use super::contents::Contents;
 use super::failure::Failure;
 use super::keys::key_fault;
@@ -57,16 +59,17 @@ impl Section {
 type Topics = BTreeMap<Topic, u32>;
 
 /// Tries everything.
-pub async fn check(settings: &Settings, contents: &Contents) -> Vec<Section> {
+pub async fn check(settings: &Settings, contents: &mut Contents) -> Vec<Section> {
     let mut sections = Vec::new();
     let (section, log, topics) = check_log(settings, contents).await;
     sections.push(section);
-    for (profile, mappings) in settings.profiles.iter().zip(&contents.mappings) {
+    for (at, profile) in settings.profiles.iter().enumerate() {
         let Some(destination) = settings.destinations.get(&profile.destination) else {
             continue;
         };
         let log = log.as_deref();
-        sections.push(check_profile(profile, mappings, destination, log, &topics).await);
+        let mappings = contents.mappings(at, &profile.profile);
+        sections.push(check_profile(profile, &mappings, destination, log, &topics).await);
     }
     for (name, destination) in &settings.destinations {
         if !settings.profiles.iter().any(|profile| profile.destination == *name) {
@@ -81,7 +84,7 @@ pub async fn check(settings: &Settings, contents: &Contents) -> Vec<Section> {
 
 async fn check_log(
     settings: &Settings,
-    contents: &Contents,
+    contents: &mut Contents,
 ) -> (Section, Option<Arc<dyn Log>>, Topics) {
     let topics: BTreeSet<Topic> =
         settings.profiles.iter().flat_map(|profile| profile.profile.topics()).collect();
@@ -112,6 +115,18 @@ async fn check_log(
         }
     };
     let log = open.log();
+    for name in settings.profiles.iter().filter_map(|profile| profile.metadata_topic.as_ref()) {
+        match log.describe(name).await {
+            Ok(Some(_)) => section.fine(format!("topic {name} with definitions")),
+            Ok(None) => section.problem(no_metadata_topic(name)),
+            Err(error) => section.problem(error.into()),
+        }
+    }
+    if section.findings.iter().all(|finding| matches!(finding, Finding::Fine(_)))
+        && let Err(failure) = contents.complete(settings, &open).await
+    {
+        section.problem(failure);
+    }
     for topic in topics {
         let images_only = images_only(settings, &topic);
         let decoder = &contents.decoder;

@@ -86,6 +86,20 @@ impl OpenLog {
         }
     }
 
+    /// A topic with entity definitions, which the embedded log makes if it is not there.
+    ///
+    /// # Errors
+    /// If a broker does not have it: it is made by those who run it.
+    pub async fn ensure_metadata_topic(&self, topic: &Topic) -> Result<(), Failure> {
+        if self.log().describe(topic).await?.is_some() {
+            return Ok(());
+        }
+        match self {
+            Self::Kafka(_) => Err(no_metadata_topic(topic)),
+            Self::Embedded(log, _) => Ok(log.create_topic(topic, 1, true).await?),
+        }
+    }
+
     /// The dead-letter topic of a profile, which is made if it is not there.
     ///
     /// # Errors
@@ -133,6 +147,18 @@ pub fn no_topic(topic: &Topic) -> Failure {
         format!(
             "create it with as many partitions as it will ever need: kafka-topics.sh \
              --bootstrap-server HOST:PORT --create --topic {topic} --partitions 12"
+        ),
+    )
+}
+
+/// A topic for definitions that is missing, and how to make it.
+pub fn no_metadata_topic(topic: &Topic) -> Failure {
+    Failure::new(
+        format!("there is no topic {topic} with definitions"),
+        format!(
+            "`keepstep define` makes it on the embedded log; on brokers: kafka-topics.sh \
+             --bootstrap-server HOST:PORT --create --topic {topic} --partitions 1 --config \
+             cleanup.policy=compact"
         ),
     )
 }

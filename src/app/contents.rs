@@ -1,35 +1,33 @@
-//! The files that the settings name: entity definitions and schemas.
+//! What the settings name: entity definitions and schemas.
 //!
-//! Read once, at the start, with every mistake reported together. Bounded in number and size.
+//! Files are read once, at the start, with every mistake reported together; topics with definitions
+//! after that, when the log is open. Bounded in number and size.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::connect::OpenLog;
+use super::definitions::{
+    self, DefinitionBook, MetadataTopic, missing, read_bounded, take_published,
+};
+use super::failure::Failure;
 use super::settings::Settings;
 use super::settings::mistake::{Mistake, Mistakes};
-use super::settings::profile::ProfileSettings;
 use crate::codec::{Contract, DecoderSettings, Relationships, SchemaId};
-use crate::model::entity::EntityDefinition;
-use crate::model::entity_json::{DefinitionReader, MAX_DOCUMENT_BYTES};
 use crate::model::mapping::Mapping;
 use crate::model::profile::Profile;
-use crate::model::table::Table;
 
-/// Most files with definitions of one profile.
-const MOST_FILES: usize = 2_000;
 /// Largest schema, in bytes.
 const LARGEST_SCHEMA: usize = 1024 * 1024;
 
-/// What stands in the files.
+/// What is known of each profile's entities, and how notifications are decoded.
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// How notifications are decoded.
     pub decoder: Arc<DecoderSettings>,
-    /// How the changes of each profile fit their tables, in the order of the settings; one mapping
-    /// per entity of the profile.
-    pub mappings: Vec<Vec<Arc<Mapping>>>,
+    /// The definitions of each profile, in the order of the settings.
+    pub books: Vec<DefinitionBook>,
 }
 
 impl Contents {
@@ -39,141 +37,85 @@ impl Contents {
     /// Every mistake in them.
     pub fn load(settings: &Settings, path: &Path) -> Result<Self, Mistakes> {
         let mut mistakes = Vec::new();
-        let mut definitions: Vec<EntityDefinition> = Vec::new();
-        let mut mappings = Vec::new();
+        let mut books = Vec::new();
         for profile in &settings.profiles {
-            let found = read_definitions(profile, &mut mistakes);
-            mappings.push(map(&profile.profile, &found, &mut mistakes));
-            definitions.extend(found);
+            let mut book = DefinitionBook::default();
+            match definitions::read_files(profile) {
+                Ok(found) => {
+                    book.put_files(found);
+                    // What a topic defines is not known before it is read.
+                    if profile.metadata_topic.is_none() {
+                        mistakes.extend(missing(&book, &profile.profile));
+                    }
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+            books.push(book);
         }
         let decoder = DecoderSettings {
             max_payload_bytes: settings.notifications.max_bytes,
             schemas: read_schemas(&settings.notifications.schemas, &mut mistakes),
-            relationships: Relationships::of(&definitions),
+            relationships: relationships(&books),
             post_image_alias: settings.notifications.post_image_alias.clone(),
             pre_image_alias: settings.notifications.pre_image_alias.clone(),
         };
         if mistakes.is_empty() {
-            Ok(Self { decoder: Arc::new(decoder), mappings })
+            Ok(Self { decoder: Arc::new(decoder), books })
         } else {
             Err(Mistakes::new(path.to_owned(), mistakes))
         }
     }
-}
 
-fn read_definitions(
-    profile: &ProfileSettings,
-    mistakes: &mut Vec<Mistake>,
-) -> Vec<EntityDefinition> {
-    let place = format!("profile \"{}\", definitions", profile.profile.id);
-    let mut note = |what: String, hint: &str| {
-        mistakes.push(Mistake { line: None, place: place.clone(), what, hint: hint.to_owned() });
-    };
-    let files = match files(&profile.definitions) {
-        Ok(files) => files,
-        Err((what, hint)) => {
-            note(what, hint);
-            return Vec::new();
-        }
-    };
-    let mut reader = DefinitionReader::default();
-    for file in &files {
-        let read = read_bounded(file, MAX_DOCUMENT_BYTES)
-            .and_then(|document| reader.add(&document).map_err(|error| error.to_string()));
-        if let Err(what) = read {
-            note(
-                format!("{}: {what}", file.display()),
-                "write it as the Dataverse Web API answers (EntityDefinitions), or as the files in \
-                 definitions/ are",
-            );
-            // A reader that met an error is of no more use; what came before still is.
-            return Vec::new();
-        }
-    }
-    match reader.finish() {
-        Ok(definitions) => definitions,
-        Err(error) => {
-            note(error.to_string(), "add the file that defines its relationship");
-            Vec::new()
-        }
-    }
-}
-
-/// The files that are named, and the `.json` files of the folders that are named, sorted.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, (String, &'static str)> {
-    let unreadable = |path: &Path, error: std::io::Error| {
-        let what = format!("{} cannot be read: {}", path.display(), error.kind());
-        (what, "name a file or a folder that is there; relative paths begin at the settings file")
-    };
-    let mut files = Vec::new();
-    for path in paths {
-        if !fs::metadata(path).map_err(|error| unreadable(path, error))?.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let mut found = Vec::new();
-        for entry in fs::read_dir(path).map_err(|error| unreadable(path, error))? {
-            let file = entry.map_err(|error| unreadable(path, error))?.path();
-            if file.extension().is_some_and(|extension| extension == "json") {
-                found.push(file);
+    /// Reads the topics with definitions that profiles name, each to its end; answers with one per
+    /// profile, where it has one, to be read on from there.
+    ///
+    /// # Errors
+    /// If one cannot be read, or an entity has no definition then.
+    pub async fn complete(
+        &mut self,
+        settings: &Settings,
+        log: &OpenLog,
+    ) -> Result<Vec<Option<MetadataTopic>>, Failure> {
+        let mut topics = Vec::new();
+        for (profile, book) in settings.profiles.iter().zip(&mut self.books) {
+            let Some(name) = &profile.metadata_topic else {
+                topics.push(None);
+                continue;
+            };
+            log.ensure_metadata_topic(name).await?;
+            let mut topic = MetadataTopic::new(log.log(), name.clone());
+            loop {
+                let published = topic.read_on().await?;
+                if published.is_empty() {
+                    break;
+                }
+                take_published(book, profile.profile.id.as_str(), published);
             }
-            if found.len() > MOST_FILES {
-                let what = format!("{} has more than {MOST_FILES} files", path.display());
-                return Err((what, "name the files that are needed one by one"));
+            if let Some(mistake) = missing(book, &profile.profile).into_iter().next() {
+                let hint = format!(
+                    "publish its definition on topic {name} (`keepstep define`), or {}",
+                    mistake.hint
+                );
+                return Err(Failure::new(format!("{}: {}", mistake.place, mistake.what), hint));
             }
+            topics.push(Some(topic));
         }
-        if found.is_empty() {
-            let what = format!("{} has no .json file", path.display());
-            return Err((what, "put one JSON file per entity into it"));
-        }
-        found.sort();
-        files.append(&mut found);
+        let mut decoder = DecoderSettings::clone(&self.decoder);
+        decoder.relationships = relationships(&self.books);
+        self.decoder = Arc::new(decoder);
+        Ok(topics)
     }
-    Ok(files)
+
+    /// How the changes of a profile fit its tables, one mapping per entity; `at` is the profile's
+    /// place in the settings.
+    pub fn mappings(&mut self, at: usize, profile: &Profile) -> Vec<Arc<Mapping>> {
+        self.books.get_mut(at).map(|book| book.mappings(profile).0).unwrap_or_default()
+    }
 }
 
-fn read_bounded(path: &Path, longest: usize) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {}", error.kind());
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if usize::try_from(length).map_or(true, |length| length > longest) {
-        return Err(format!("has {length} bytes, the limit is {longest}"));
-    }
-    fs::read(path).map_err(unreadable)
-}
-
-/// One mapping per entity of the profile, in its order.
-fn map(
-    profile: &Profile,
-    definitions: &[EntityDefinition],
-    mistakes: &mut Vec<Mistake>,
-) -> Vec<Arc<Mapping>> {
-    let known: BTreeMap<&str, &EntityDefinition> =
-        definitions.iter().map(|definition| (definition.name.as_str(), definition)).collect();
-    let mut mappings = Vec::new();
-    for entity in &profile.entities {
-        let Some(definition) = known.get(entity.name.as_str()) else {
-            // Without any definition the reason was noted already.
-            if !known.is_empty() {
-                let names: Vec<&str> = known.keys().copied().take(20).collect();
-                mistakes.push(Mistake {
-                    line: None,
-                    place: format!("profile \"{}\", entities", profile.id),
-                    what: format!("{} has no definition", entity.name),
-                    hint: format!(
-                        "add its JSON file to definitions; those that are there define {}",
-                        names.join(", ")
-                    ),
-                });
-            }
-            continue;
-        };
-        let layout = &profile.layout;
-        let mut table = Table::of(definition, &layout.schema, layout.prefix.as_deref());
-        table.deletes = profile.deletes();
-        let mapping = Mapping::new(definition, table, entity.versioned, profile.unknown_attributes);
-        mappings.push(Arc::new(mapping));
-    }
-    mappings
+fn relationships(books: &[DefinitionBook]) -> Relationships {
+    let definitions: Vec<_> = books.iter().flat_map(DefinitionBook::definitions).cloned().collect();
+    Relationships::of(&definitions)
 }
 
 fn read_schemas(

@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod connect;
 pub mod contents;
+pub mod definitions;
 pub mod demo;
 pub mod failure;
 pub mod http;

@@ -15,6 +15,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::connect::{LogRole, OpenLog, no_topic, now_ms, open_destination};
 use super::contents::Contents;
+use super::definitions::{FollowParts, MetadataTopic, follow};
 use super::failure::Failure;
 use super::http::{Readiness, Server};
 use super::keys::key_fault;
@@ -34,6 +35,8 @@ use crate::pipeline::{ActivationError, Definitions, Pipeline, PipelineError, Pip
 
 /// How long a profile that a person must mend waits before it is tried again.
 const SLOW_RETRY: Duration = Duration::from_secs(30);
+/// How long until definitions that could not be read are looked for again.
+const DEFINITIONS_RETRY: Duration = Duration::from_secs(5);
 /// How often readiness and the memory gauge are looked after.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 /// How often a process looks whether it may take the failed-record list over.
@@ -91,7 +94,11 @@ pub async fn run(settings: &Settings, contents: Contents, mut stop: Stop) -> Res
         });
     }
     let decoder = Arc::clone(&contents.decoder);
-    let runners = runners(settings, contents, &metrics).await?;
+    let (runners, following): (Vec<_>, Vec<_>) =
+        runners(settings, contents, &metrics, &mut stop).await?.into_iter().unzip();
+    for parts in following {
+        beside.spawn(follow(parts));
+    }
     let mut compacting = JoinSet::new();
     if let Some(log) = runners.first().map(|runner| runner.log.log())
         && settings.failed_list.compact
@@ -139,13 +146,45 @@ fn compactor_parts(
     }
 }
 
+/// Reads the topics with definitions; waits for those who must publish one, or mend the log. `None`
+/// if a stop is asked for.
+async fn complete(
+    settings: &Settings,
+    contents: &mut Contents,
+    log: &OpenLog,
+    stop: &mut Stop,
+) -> Option<Vec<Option<MetadataTopic>>> {
+    loop {
+        let failure = tokio::select! {
+            completed = contents.complete(settings, log) => match completed {
+                Ok(topics) => return Some(topics),
+                Err(failure) => failure,
+            },
+            () = stop.asked() => return None,
+        };
+        tracing::warn!(
+            error = failure.what,
+            hint = failure.hint,
+            "waiting for the definitions of entities; nothing is copied until they are there"
+        );
+        tokio::select! {
+            () = sleep(DEFINITIONS_RETRY) => {}
+            () = stop.asked() => return None,
+        }
+    }
+}
+
 /// Opens what the profiles need.
 async fn runners(
     settings: &Settings,
-    contents: Contents,
+    mut contents: Contents,
     metrics: &Metrics,
-) -> Result<Vec<Runner>, Failure> {
+    stop: &mut Stop,
+) -> Result<Vec<(Runner, FollowParts)>, Failure> {
     let log = OpenLog::open(&settings.log, LogRole::Consumes).await?;
+    let Some(topics) = complete(settings, &mut contents, &log, stop).await else {
+        return Ok(Vec::new());
+    };
     let mut destinations: BTreeMap<&str, Arc<dyn Destination>> = BTreeMap::new();
     for profile in &settings.profiles {
         if let Some(wanted) = settings.destinations.get(&profile.destination)
@@ -158,15 +197,22 @@ async fn runners(
     metrics.set_memory_budget(bytes);
     let budget = MemoryBudget::new(bytes);
     let mut runners = Vec::new();
-    for (profile, mappings) in settings.profiles.iter().zip(contents.mappings) {
+    for (at, (profile, topic)) in settings.profiles.iter().zip(topics).enumerate() {
         let Some(destination) = destinations.get(profile.destination.as_str()) else {
             continue;
+        };
+        let (newer, definitions) = Definitions::changing(contents.mappings(at, &profile.profile));
+        let following = FollowParts {
+            settings: profile.clone(),
+            book: contents.books.get(at).cloned().unwrap_or_default(),
+            topic,
+            newer,
         };
         let entities = profile.profile.entities.iter().map(|entity| entity.name.as_str());
         let parts = PipelineParts {
             metrics: Arc::new(metrics.profile(profile.profile.id.as_str(), entities)),
             profile: Arc::new(profile.profile.clone()),
-            definitions: Definitions::fixed(mappings),
+            definitions,
             decoder: Arc::clone(&contents.decoder),
             log: log.log(),
             destination: Arc::clone(destination),
@@ -176,7 +222,8 @@ async fn runners(
             seed: rand::random(),
             mutations: Mutations::default(),
         };
-        runners.push(Runner { settings: profile.clone(), log: log.clone(), parts });
+        let settings = profile.clone();
+        runners.push((Runner { settings, log: log.clone(), parts }, following));
     }
     Ok(runners)
 }

@@ -27,6 +27,9 @@ pub const FAILED_RECORD: &str = include_str!("../../schemas/failed_record.avsc")
 /// Fingerprint of `keepstep.v1.FailedRecord`, as it stands in the framing of a dead letter.
 pub const FAILED_RECORD_FINGERPRINT: [u8; 8] = [0x42, 0x44, 0xbe, 0xa8, 0x90, 0xc6, 0xf1, 0x21];
 
+/// Fingerprint of `keepstep.v1.EntityMetadata`, as it stands in the framing of a definition.
+pub const ENTITY_METADATA_FINGERPRINT: [u8; 8] = [0xef, 0x0e, 0x01, 0x9f, 0xe2, 0x23, 0x73, 0xf5];
+
 /// A schema of notifications that this version reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contract {

@@ -17,6 +17,9 @@ pub use self::contract::{Contract, ContractError, SchemaId};
 pub use self::dataverse::encode::{
     DataverseOrigin, NotExpressible, encode_dataverse, encode_dataverse_links,
 };
+pub use self::entity_metadata::{
+    MAX_METADATA_BYTES, MetadataError, decode_entity_metadata, encode_entity_metadata,
+};
 pub use self::error::{DecodeCode, DecodeError};
 pub use self::framing::CONTENT_TYPE;
 pub use self::json::encode::{encode_change_json, encode_marker_json};
@@ -32,6 +35,7 @@ use crate::model::change::Notification;
 mod avro;
 pub mod contract;
 mod dataverse;
+mod entity_metadata;
 mod entity_names;
 mod error;
 mod framing;

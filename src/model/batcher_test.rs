@@ -10,8 +10,12 @@ use crate::model::value::Value;
 use uuid::Uuid;
 
 fn mapping(entity: &str) -> Arc<Mapping> {
-    let attribute =
-        Attribute { name: "name".into(), kind: AttributeKind::Memo, labels: Vec::new() };
+    let attribute = Attribute {
+        name: "name".into(),
+        kind: AttributeKind::Memo,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new(entity),
         primary_id: "id".into(),

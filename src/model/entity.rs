@@ -4,6 +4,8 @@
 
 use compact_str::CompactString;
 
+use uuid::Uuid;
+
 use super::record::EntityName;
 
 /// Definition of one entity of the source.
@@ -48,6 +50,47 @@ pub struct Attribute {
     pub kind: AttributeKind,
     /// Display labels by language.
     pub labels: Vec<Label>,
+    /// What the source calls it.
+    pub origin: Origin,
+}
+
+/// How the source names an attribute, beyond what its column needs to know: for metadata tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The source's name of its type (`Picklist`, `Owner`); empty where nobody said it.
+    pub type_name: CompactString,
+    /// The source's id of the attribute.
+    pub metadata_id: Option<Uuid>,
+    /// Whether its option set is shared with other attributes.
+    pub global_option_set: bool,
+}
+
+impl Attribute {
+    /// The source's name of its type.
+    pub fn type_name(&self) -> &str {
+        if !self.origin.type_name.is_empty() {
+            return &self.origin.type_name;
+        }
+        match self.kind {
+            AttributeKind::Boolean => "Boolean",
+            AttributeKind::Integer => "Integer",
+            AttributeKind::BigInt => "BigInt",
+            AttributeKind::Decimal { .. } => "Decimal",
+            AttributeKind::Double { .. } => "Double",
+            AttributeKind::Money { .. } => "Money",
+            AttributeKind::Text { .. } => "String",
+            AttributeKind::Memo => "Memo",
+            AttributeKind::Guid => "Uniqueidentifier",
+            AttributeKind::DateTime => "DateTime",
+            AttributeKind::Lookup { .. } => "Lookup",
+            AttributeKind::Choice { .. } => "Picklist",
+            AttributeKind::Choices { .. } => "MultiSelectPicklist",
+            AttributeKind::PartyList => "PartyList",
+            AttributeKind::EntityName => "EntityName",
+            AttributeKind::Image => "Image",
+            AttributeKind::NoColumn => "Virtual",
+        }
+    }
 }
 
 /// A text in one language.

@@ -290,6 +290,7 @@ mod tests {
                 _ => AttributeKind::Integer,
             },
             labels: Vec::new(),
+            origin: crate::model::entity::Origin::default(),
         };
         let definition = EntityDefinition {
             name: EntityName::new("account"),

@@ -12,7 +12,12 @@ use crate::model::position::Offset;
 use crate::model::table::Table;
 
 fn mapping() -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new("account"),
         primary_id: "accountid".into(),

@@ -90,7 +90,12 @@ fn blamed() -> RejectedRecord {
 
 fn batch(count: u128) -> Batch {
     let entity = EntityName::new("account");
-    let id = Attribute { name: "accountid".into(), kind: AttributeKind::Guid, labels: Vec::new() };
+    let id = Attribute {
+        name: "accountid".into(),
+        kind: AttributeKind::Guid,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: entity,
         primary_id: "accountid".into(),

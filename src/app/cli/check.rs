@@ -10,16 +10,16 @@ use crate::app::failure::{Exit, Failure};
 
 /// Runs the command.
 pub(super) async fn run(settings_path: &Path, output: &mut Output) -> Result<(), Failure> {
-    let (settings, contents) = load(settings_path)?;
+    let (settings, mut contents) = load(settings_path)?;
     let profiles = counted(u64::try_from(settings.profiles.len()).unwrap_or(u64::MAX), "profile");
     output.line(&format!("settings ({})", settings_path.display()))?;
-    output.line(&format!("  ok       {profiles}, every definition read"))?;
+    output.line(&format!("  ok       {profiles}, every definition file read"))?;
     output.flush()?;
     if settings.profiles.is_empty() {
         let hint = "write a [[profile]]; examples/keepstep.toml has one";
         return Err(Failure::usage("there is no profile to check", hint));
     }
-    let sections = check(&settings, &contents).await;
+    let sections = check(&settings, &mut contents).await;
     let mut problems = 0;
     for section in &sections {
         problems += print(section, output)?;

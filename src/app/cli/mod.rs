@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::define::DefineArguments;
 use self::demo::DemoArguments;
 use self::failed::FailedCommand;
 use self::inspect::InspectArguments;
@@ -19,6 +20,7 @@ use self::resume::ResumeArguments;
 use self::resync::ResyncArguments;
 use self::schema::SchemaArguments;
 use self::status::StatusArguments;
+use super::connect::{LogRole, OpenLog};
 use super::contents::Contents;
 use super::settings::Settings;
 use crate::app::failure::{Exit, Failure};
@@ -26,6 +28,7 @@ use crate::model::position::Topic;
 
 mod asked;
 mod check;
+mod define;
 mod demo;
 mod failed;
 mod inspect;
@@ -71,6 +74,7 @@ enum Command {
     /// Try everything that the settings name, and report every problem.
     Check,
     Schema(SchemaArguments),
+    Define(DefineArguments),
     Produce(ProduceArguments),
     Inspect(InspectArguments),
     Relay(RelayArguments),
@@ -110,7 +114,8 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
     match cli.command {
         Command::Run => run::run(&cli.config).await,
         Command::Check => check::run(&cli.config, output).await,
-        Command::Schema(arguments) => schema::run(arguments, &cli.config, output),
+        Command::Schema(arguments) => schema::run(arguments, &cli.config, output).await,
+        Command::Define(arguments) => define::run(arguments, &cli.config, output).await,
         Command::Produce(arguments) => produce::run(arguments, &cli.config, output).await,
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,
         Command::Relay(arguments) => relay::run(arguments, &cli.config, output).await,
@@ -137,6 +142,16 @@ fn end(failure: &Failure) -> ExitCode {
 fn load(path: &Path) -> Result<(Settings, Contents), Failure> {
     let settings = Settings::load(path)?;
     let contents = Contents::load(&settings, path)?;
+    Ok((settings, contents))
+}
+
+/// Reads the settings, the files that they name, and the topics with definitions.
+async fn load_whole(path: &Path) -> Result<(Settings, Contents), Failure> {
+    let (settings, mut contents) = load(path)?;
+    if settings.profiles.iter().any(|profile| profile.metadata_topic.is_some()) {
+        let log = OpenLog::open(&settings.log, LogRole::Appends).await?;
+        contents.complete(&settings, &log).await?;
+    }
     Ok((settings, contents))
 }
 

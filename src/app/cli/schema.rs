@@ -4,18 +4,18 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::load;
+use super::load_whole;
 use super::output::Output;
 use crate::app::connect::ddl;
 use crate::app::contents::Contents;
 use crate::app::failure::Failure;
 use crate::app::settings::Settings;
 use crate::destination::{ActivatedEntity, Activation};
-use crate::model::mapping::Mapping;
 
 /// Print all DDL that a destination needs, to be run by its owner.
 ///
-/// Every statement ends with a semicolon. It asks neither the log nor the database.
+/// Every statement ends with a semicolon. It does not ask the database, and the log only for a
+/// topic with definitions.
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
     /// Name of the destination in the settings; may be left out if there is only one.
@@ -23,17 +23,17 @@ pub(super) struct SchemaArguments {
 }
 
 /// Runs the command.
-pub(super) fn run(
+pub(super) async fn run(
     arguments: SchemaArguments,
     settings_path: &Path,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (settings, contents) = load(settings_path)?;
+    let (settings, mut contents) = load_whole(settings_path).await?;
     let name = choose(&settings, arguments.destination)?;
     let Some(destination) = settings.destinations.get(&name) else {
         return Err(unknown(&settings, &name));
     };
-    let entities = entities(&settings, &contents, &name);
+    let entities = entities(&settings, &mut contents, &name);
     let Some(first) = settings.profiles.iter().find(|profile| profile.destination == name) else {
         let hint = "name it in a [[profile]]";
         return Err(Failure::usage(format!("no profile writes to {name}"), hint));
@@ -77,15 +77,19 @@ fn known(settings: &Settings) -> String {
 }
 
 /// Every entity of every profile that writes there.
-fn entities(settings: &Settings, contents: &Contents, name: &str) -> Vec<ActivatedEntity> {
-    let profiles = settings.profiles.iter().zip(&contents.mappings);
-    let there = profiles.filter(|(profile, _)| profile.destination == name);
-    there
-        .flat_map(|(profile, mappings)| profile.profile.entities.iter().zip(mappings))
-        .map(|(entity, mapping)| ActivatedEntity {
-            mapping: std::sync::Arc::<Mapping>::clone(mapping),
+fn entities(settings: &Settings, contents: &mut Contents, name: &str) -> Vec<ActivatedEntity> {
+    let mut entities = Vec::new();
+    for (at, profile) in settings.profiles.iter().enumerate() {
+        if profile.destination != name {
+            continue;
+        }
+        let mappings = contents.mappings(at, &profile.profile);
+        let with_topics = profile.profile.entities.iter().zip(mappings);
+        entities.extend(with_topics.map(|(entity, mapping)| ActivatedEntity {
+            mapping,
             topic: entity.topic.clone(),
             partitions: 0,
-        })
-        .collect()
+        }));
+    }
+    entities
 }

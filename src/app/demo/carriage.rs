@@ -100,12 +100,13 @@ impl Carriage {
         let fault = |what: String| Failure::new(what, "report it: it is a fault of keepstep");
         let definitions = definitions().map_err(|error| fault(error.to_string()))?;
         let settings = Settings::load(&place.settings())?;
-        let contents = Contents::load(&settings, &place.settings())?;
-        let profile = settings.profiles.first().zip(contents.mappings.into_iter().next());
+        let mut contents = Contents::load(&settings, &place.settings())?;
+        let profile = settings.profiles.first();
         let destination = settings.destinations.values().next();
-        let (Some((profile, mappings)), Some(destination)) = (profile, destination) else {
+        let (Some(profile), Some(destination)) = (profile, destination) else {
             return Err(fault("the demo's settings lack a profile".to_owned()));
         };
+        let mappings = contents.mappings(0, &profile.profile);
         let profile = profile.profile.clone();
         let log = OpenLog::open(&settings.log, LogRole::Consumes).await?;
         let metrics = Metrics::new().map_err(|error| fault(error.to_string()))?;

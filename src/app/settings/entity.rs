@@ -132,7 +132,7 @@ fn check_name(name: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn check_topic(topic: &str) -> Result<(), Complaint> {
+pub(super) fn check_topic(topic: &str) -> Result<(), Complaint> {
     if is_topic_name(topic) {
         return Ok(());
     }

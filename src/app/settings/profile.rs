@@ -18,6 +18,7 @@ use super::topic_template::{self, TemplateError, TopicTemplate};
 use crate::model::batcher::BatchLimits;
 use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::UnknownAttribute;
+use crate::model::position::Topic;
 use crate::model::profile::{Profile, ProfileId, Start};
 
 const HEADING: (&str, &str) =
@@ -39,8 +40,10 @@ pub struct ProfileSettings {
     pub profile: Profile,
     /// Name of its destination.
     pub destination: String,
-    /// Files and folders with the definitions of its entities.
+    /// Files and folders with the definitions of its entities. Empty only beside a topic.
     pub definitions: Vec<PathBuf>,
+    /// The topic with definitions of its entities.
+    pub metadata_topic: Option<Topic>,
 }
 
 /// The destinations of the file, by name; `None` for one that has mistakes.
@@ -104,11 +107,7 @@ pub(super) fn read(
         let complaint = Complaint::new("is an empty list", format!("write {form}"));
         table.mistake("entities", complaint);
     }
-    let definitions = table.texts(Field::required(
-        "definitions",
-        "a path or a list of paths",
-        "JSON files with the definitions of the entities, or folders of such files.",
-    ));
+    let (definitions, metadata_topic) = read_definitions(&mut table);
     let source = read_source(&mut table);
     let (retry_count, retry_interval) = read_failures(&mut table);
     let beside = read_beside(&mut table, target.database);
@@ -139,6 +138,7 @@ pub(super) fn read(
         profile,
         destination: target.destination?,
         definitions: definitions?.into_iter().map(PathBuf::from).collect(),
+        metadata_topic,
     })
 }
 
@@ -264,6 +264,32 @@ fn read_template(table: &mut TableReader<'_, '_>) -> Option<TopicTemplate> {
             None
         }
     }
+}
+
+/// Files, and a topic; one of them must be there.
+fn read_definitions(table: &mut TableReader<'_, '_>) -> (Option<Vec<String>>, Option<Topic>) {
+    let definitions = table.texts(Field::optional(
+        "definitions",
+        "a path or a list of paths",
+        "JSON files with the definitions of the entities, or folders of such files. They are \
+         looked at again every few seconds: a new attribute gets its column while changes flow.",
+    ));
+    let topic = table.text(
+        Field::optional(
+            "metadata_topic",
+            "a topic",
+            "A compacted topic with definitions (`entity_metadata` records, see schemas/), read \
+             before anything is copied and followed from then on. Of an entity that files define, \
+             too, the topic's definition counts.",
+        ),
+        |text| entity::check_topic(text).map(|()| Topic::new(text)),
+    );
+    if !table.is_set("definitions") && !table.is_set("metadata_topic") {
+        let hint = "write a path or a list of paths, or name a metadata_topic";
+        table.mistake("definitions", Complaint::new("is missing", hint));
+    }
+    let definitions = if table.is_set("definitions") { definitions } else { Some(Vec::new()) };
+    (definitions, topic)
 }
 
 fn read_source(table: &mut TableReader<'_, '_>) -> Source {

@@ -5,3 +5,4 @@ pub(super) mod cursor;
 pub(super) mod dead_letter;
 pub(super) mod decode;
 pub(super) mod encode;
+pub(super) mod entity_metadata;

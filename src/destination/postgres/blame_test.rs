@@ -15,7 +15,12 @@ fn table(entity: &str) -> TableBatch {
         name: EntityName::new(entity),
         primary_id: "".into(),
         intersect: None,
-        attributes: vec![Attribute { name: "name".into(), kind, labels: Vec::new() }],
+        attributes: vec![Attribute {
+            name: "name".into(),
+            kind,
+            labels: Vec::new(),
+            origin: crate::model::entity::Origin::default(),
+        }],
     };
     let table = Table::of(&definition, "crm", None);
     let mapping = Arc::new(Mapping::new(&definition, table, true, UnknownAttribute::Stop));

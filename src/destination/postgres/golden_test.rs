@@ -48,7 +48,12 @@ fn texts(statements: Vec<Statement>) -> Vec<String> {
 
 /// One column of each type, and names that would break out if they could.
 fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new(entity),
         primary_id: "".into(),

@@ -29,8 +29,12 @@ use crate::model::table::Table;
 const LIMIT_BYTES: i32 = 100_000;
 
 fn mapping() -> Arc<Mapping> {
-    let attribute =
-        |name: &str| Attribute { name: name.into(), kind: AttributeKind::Memo, labels: Vec::new() };
+    let attribute = |name: &str| Attribute {
+        name: name.into(),
+        kind: AttributeKind::Memo,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new("account"),
         primary_id: "".into(),

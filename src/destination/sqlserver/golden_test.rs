@@ -56,7 +56,12 @@ fn profile() -> ProfileId {
 
 /// One column of each type, and names that would break out if they could.
 fn mapping(entity: &str) -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new(entity),
         primary_id: "".into(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::member::{Object, list, member, object, optional_text, text};
 use super::{Problem, bounded_name, logical_name, ranged, shortened};
-use crate::model::entity::{Attribute, AttributeKind, ChoiceOption, Label};
+use crate::model::entity::{Attribute, AttributeKind, ChoiceOption, Label, Origin};
 
 /// Windows language code of labels that are plain text.
 const ENGLISH: i32 = 1_033;
@@ -24,7 +24,32 @@ const MAX_TEXT_LENGTH: i64 = 1_073_741_823;
 pub(super) fn attribute(name: CompactString, members: &Object) -> Result<Attribute, Problem> {
     let kind = kind(members)?;
     let labels = labels(members, "DisplayName")?;
-    Ok(Attribute { name, kind, labels })
+    let origin = origin(members)?;
+    Ok(Attribute { name, kind, labels, origin })
+}
+
+fn origin(members: &Object) -> Result<Origin, Problem> {
+    let virtual_type = match member(members, "AttributeTypeName") {
+        None => None,
+        Some(value) => optional_text(object(value, "AttributeTypeName")?, "Value")?,
+    };
+    let type_name = match (text(members, "AttributeType")?, virtual_type) {
+        ("Virtual", Some("MultiSelectPicklistType")) => "MultiSelectPicklist",
+        ("Virtual", Some("ImageType")) => "Image",
+        ("Virtual", Some("FileType")) => "File",
+        (name, _) => name,
+    };
+    let expected = "a GUID";
+    let metadata_id = optional_text(members, "MetadataId")?
+        .map(|id| id.parse().map_err(|_| Problem::WrongType { field: "MetadataId", expected }))
+        .transpose()?;
+    let set = member(members, "OptionSet").or_else(|| member(members, "GlobalOptionSet"));
+    let is_global = set.and_then(|set| set.get("IsGlobal")).and_then(Value::as_bool);
+    Ok(Origin {
+        type_name: shortened(type_name),
+        metadata_id,
+        global_option_set: is_global.unwrap_or(false),
+    })
 }
 
 fn kind(members: &Object) -> Result<AttributeKind, Problem> {

@@ -174,7 +174,15 @@ impl DefinitionReader {
         let json: Value = serde_json::from_slice(document).map_err(|error| {
             DefinitionError::from(Problem::NoJson { line: error.line(), column: error.column() })
         })?;
-        match &json {
+        self.add_json(&json)
+    }
+
+    /// Reads one document that is parsed already.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_json(&mut self, json: &Value) -> Result<(), DefinitionError> {
+        match json {
             Value::Array(entities) => self.add_all(entities),
             Value::Object(members) => match members.get("value") {
                 Some(Value::Array(entities)) => self.add_all(entities),

@@ -79,7 +79,12 @@ pub fn definition(name: &str) -> EntityDefinition {
         ("kind", AttributeKind::Choice { option_set: None, options: Vec::new() }),
         ("several", AttributeKind::Choices { options: Vec::new() }),
     ];
-    let attribute = |(name, kind): (&str, _)| Attribute { name: name.into(), kind, labels: vec![] };
+    let attribute = |(name, kind): (&str, _)| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: keepstep::model::entity::Origin::default(),
+    };
     EntityDefinition {
         name: EntityName::new(name),
         primary_id: id.as_str().into(),

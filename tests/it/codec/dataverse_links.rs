@@ -179,7 +179,8 @@ fn contact() -> EntityDefinition {
         attributes: vec![Attribute {
             name: "creditlimit".into(),
             kind: AttributeKind::Money { precision: 2 },
-            labels: vec![],
+            labels: Vec::new(),
+            origin: keepstep::model::entity::Origin::default(),
         }],
     }
 }

@@ -5,9 +5,12 @@
 
 use apache_avro::rabin::Rabin;
 use apache_avro::types::Value as Avro;
+use keepstep::codec::{decode_entity_metadata, encode_entity_metadata};
 use keepstep::model::change::{
     Change, Image, Notification, Operation, SnapshotMarker, SnapshotPhase, Version,
 };
+use keepstep::model::entity::AttributeKind;
+use keepstep::model::entity_json::read_definitions;
 use keepstep::model::record::{EntityName, RecordId, link_id};
 use keepstep::model::value::{Lookup, Ticks, Value};
 use uuid::{Uuid, uuid};
@@ -133,7 +136,24 @@ fn entity_metadata() -> Avro {
         ("option_set", some(text("contact_statuscode"))),
         ("options", Avro::Array(vec![option])),
         ("labels", Avro::Array(vec![label(1033, "Status Reason")])),
+        ("global_option_set", Avro::Boolean(true)),
+        ("metadata_id", some(guid(ORGANIZATION))),
     ]);
+    let id = |name| {
+        record(vec![
+            ("name", text(name)),
+            ("kind", text("Uniqueidentifier")),
+            ("max_length", null()),
+            ("precision", null()),
+            ("targets", Avro::Array(vec![])),
+            ("option_set", null()),
+            ("options", Avro::Array(vec![])),
+            ("labels", Avro::Array(vec![])),
+            ("global_option_set", Avro::Boolean(false)),
+            ("metadata_id", null()),
+        ])
+    };
+    let ids = ["contactopportunityid", "contactid", "opportunityid"].map(id);
     record(vec![
         ("entity", text("contactopportunities")),
         ("organization_id", some(guid(ORGANIZATION))),
@@ -147,7 +167,7 @@ fn entity_metadata() -> Avro {
                 ("second", side("opportunity", "opportunityid")),
             ])),
         ),
-        ("attributes", Avro::Array(vec![attribute])),
+        ("attributes", Avro::Array(ids.into_iter().chain([attribute]).collect())),
     ])
 }
 
@@ -240,6 +260,46 @@ fn every_schema_still_reads_version_1() {
             assert_eq!(reference::to_change(value), reference::to_change(expected), "{name}");
         } else {
             assert_eq!(value, expected, "{name}");
+        }
+    }
+}
+
+/// The definition of the sample, and that writing it gives the sample but for what nobody here
+/// knows: the organisation and the time.
+#[test]
+fn the_definition_of_version_1() {
+    let bytes = sample("entity_metadata.avro");
+    let definition = decode_entity_metadata(&bytes).unwrap();
+    assert_eq!(definition.name.as_str(), "contactopportunities");
+    let intersect = definition.intersect.as_ref().unwrap();
+    assert_eq!(intersect.second.attribute, "opportunityid");
+    let attribute = &definition.attributes[3];
+    assert_eq!(attribute.type_name(), "Status");
+    assert!(attribute.origin.global_option_set);
+    assert_eq!(attribute.origin.metadata_id, Some(ORGANIZATION));
+    let AttributeKind::Choice { option_set, options } = &attribute.kind else {
+        panic!("{attribute:?}");
+    };
+    assert_eq!(option_set.as_deref(), Some("contact_statuscode"));
+    assert_eq!((options[0].value, options[0].state), (2, Some(1)));
+    assert_eq!(options[0].labels[1].text, "Inaktiv");
+    let written = encode_entity_metadata(&definition);
+    assert_eq!(decode_entity_metadata(&written).unwrap(), definition);
+    for length in 0..bytes.len() {
+        assert!(decode_entity_metadata(&bytes[..length]).is_err(), "cut to {length} bytes");
+    }
+}
+
+/// Every definition that comes along survives the way over the topic.
+#[test]
+fn shipped_definitions_travel() {
+    for file in ["account", "contact", "opportunity", "opportunityproduct", "product"] {
+        let path = format!("{}/definitions/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        for definition in read_definitions(&std::fs::read(path).unwrap()).unwrap() {
+            let written = encode_entity_metadata(&definition);
+            let value = reference::read(&reference::schema("entity_metadata"), &written[10..]);
+            assert!(matches!(value, Some(Avro::Record(_))), "{file}");
+            assert_eq!(decode_entity_metadata(&written).unwrap(), definition, "{file}");
         }
     }
 }

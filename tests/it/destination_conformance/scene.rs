@@ -127,7 +127,12 @@ pub fn lane_id(activation: &Activation, partition: u32) -> LaneId {
 
 /// An attribute.
 pub fn attribute(name: &str, kind: AttributeKind) -> Attribute {
-    Attribute { name: CompactString::new(name), kind, labels: Vec::new() }
+    Attribute {
+        name: CompactString::new(name),
+        kind,
+        labels: Vec::new(),
+        origin: keepstep::model::entity::Origin::default(),
+    }
 }
 
 /// A mapping of an entity with these attributes to a table of the same name.

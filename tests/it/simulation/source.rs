@@ -47,7 +47,12 @@ pub(crate) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
 
 /// A mapping by a definition that has only some of the numbers.
 pub(crate) fn mapping_of(entity: &str, versioned: bool, numbers: &[&str]) -> Arc<Mapping> {
-    let attribute = |name: String, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: String, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: keepstep::model::entity::Origin::default(),
+    };
     let primary_id = format!("{entity}id");
     let mut attributes = vec![attribute(primary_id.clone(), AttributeKind::Guid)];
     for number in numbers {

@@ -260,7 +260,12 @@ mod tests {
     use super::*;
 
     fn attribute(name: &str, kind: AttributeKind) -> Attribute {
-        Attribute { name: name.into(), kind, labels: Vec::new() }
+        Attribute {
+            name: name.into(),
+            kind,
+            labels: Vec::new(),
+            origin: crate::model::entity::Origin::default(),
+        }
     }
 
     fn text(name: &str) -> Maker {
