@@ -5,6 +5,8 @@
 
 use tiberius::error::IoErrorKind;
 
+use super::numbers;
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -51,9 +53,10 @@ pub(super) struct ServerError {
 const ENDS_CONNECTION: u8 = 20;
 
 impl ServerError {
-    /// Whether the server ended the connection with it.
+    /// Whether the server ended the connection with it, or what is at its other end is no more
+    /// what we need: a replica that was the primary, a database that moves.
     pub(super) fn ends_connection(&self) -> bool {
-        self.class >= ENDS_CONNECTION
+        self.class >= ENDS_CONNECTION || numbers::needs_another_connection(self.number)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod activate;
 mod catalog;
+mod classify;
 mod clean_up;
 mod connection;
 mod connection_string;
@@ -15,6 +16,7 @@ mod encode;
 mod failure;
 mod held_reading;
 mod held_statements;
+mod numbers;
 mod own_ddl;
 mod quote;
 mod registry;
