@@ -49,7 +49,12 @@ fn pinned(name: &str, batches: &[String]) {
 
 /// One column of each type, and names that would break out if they could.
 fn mapping(versioned: bool, deletes: Deletes) -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new("acc'ount"),
         primary_id: "".into(),

@@ -14,7 +14,12 @@ use crate::model::record::{EntityName, RecordId};
 
 /// A column of each type.
 fn mapping(versioned: bool) -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute { name: name.into(), kind, labels: Vec::new() };
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: crate::model::entity::Origin::default(),
+    };
     let definition = EntityDefinition {
         name: EntityName::new("account"),
         primary_id: "".into(),
