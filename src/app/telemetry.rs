@@ -6,7 +6,7 @@
 use std::io::IsTerminal as _;
 
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -27,10 +27,14 @@ pub fn start(settings: TelemetrySettings) {
 }
 
 /// Our own lines from `level` on; those of libraries from `warn` on unless more is asked for than
-/// `info`: they speak of their own affairs.
+/// `info`: they speak of their own affairs. The driver of SQL Server never speaks: it writes every
+/// error with the server's message, which quotes values.
 fn filter(level: Level) -> Targets {
     let libraries = if level > Level::INFO { Level::INFO } else { level.min(Level::WARN) };
-    Targets::new().with_default(libraries).with_target("keepstep", level)
+    Targets::new()
+        .with_default(libraries)
+        .with_target("keepstep", level)
+        .with_target("tiberius", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -48,6 +52,7 @@ mod tests {
             let filter = filter(level);
             assert!(filter.would_enable("keepstep::app::run", &ours), "{level}");
             assert!(filter.would_enable("rdkafka", &theirs), "{level}");
+            assert!(!filter.would_enable("tiberius::tds::stream::token", &Level::ERROR));
             if level < Level::DEBUG {
                 assert!(!filter.would_enable("rdkafka", &Level::DEBUG));
             }

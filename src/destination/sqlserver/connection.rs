@@ -19,6 +19,8 @@ use super::settings::SqlServerSettings;
 
 /// Most redirections of one connection.
 const MOST_REDIRECTIONS: usize = 3;
+/// Most addresses of one host that are called at once.
+const MOST_ADDRESSES: usize = 16;
 /// A connection that was idle for so long is not used again: gateways drop idle ones silently.
 /// Source: Azure SQL documentation, "Connectivity architecture" (30 minutes).
 const LONGEST_IDLE: Duration = Duration::from_secs(240);
@@ -83,6 +85,19 @@ impl Connection {
     }
 }
 
+/// Whom to believe that it is the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Certificates of the system's authorities.
+    System,
+    /// Those, and of the authorities of this file.
+    Also(Vec<u8>),
+    /// Any, for the line does not leave this machine.
+    ThisMachine,
+    /// Any, for the settings say so.
+    Anybody,
+}
+
 /// Makes connections for the pool.
 pub(super) struct Manager {
     settings: SqlServerSettings,
@@ -93,62 +108,78 @@ impl Manager {
         let text = (self.settings.connection_string)().map_err(Failure::NoConnectionString)?;
         let target = connection_string::read(&text)
             .map_err(|error| Failure::BadConnectionString(error.to_string()))?;
-        let mut config = self.config(&target).await?;
-        let (mut host, mut port) = (target.host, target.port);
+        let trust = self.trust(&target).await?;
+        let sign_in = self.sign_in(&target).await?;
+        let (mut host, mut port) = (target.host.clone(), target.port);
         for _ in 0..=MOST_REDIRECTIONS {
-            let stream = TcpStream::connect((host.as_str(), port)).await;
+            let config = self.config(&target, &trust, sign_in.clone(), (&host, port));
+            let stream = reach(&host, port, target.all_addresses).await;
             let stream = stream.map_err(|_| Failure::Connection)?;
             stream.set_nodelay(true).map_err(|_| Failure::Connection)?;
-            match Client::connect(config.clone(), stream.compat_write()).await {
+            match Client::connect(config, stream.compat_write()).await {
                 Ok(driver) => return self.begin(driver).await,
                 Err(tiberius::error::Error::Routing { host: next, port: next_port }) => {
+                    // What may be unprotected on this machine may not leave it.
+                    if trust == Trust::ThisMachine && !is_loopback(&next) {
+                        return Err(Failure::Redirected);
+                    }
                     (host, port) = (next, next_port);
-                    config.host(&host);
-                    config.port(port);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Failure::of_handshake(error)),
             }
         }
         Err(Failure::Redirected)
     }
 
-    async fn config(&self, target: &Target) -> Result<Config, Failure> {
+    /// Whom to believe that it is the server.
+    async fn trust(&self, target: &Target) -> Result<Trust, Failure> {
+        let wrong = |text: &str| Err(Failure::BadConnectionString(text.to_owned()));
+        let here = is_loopback(&target.host);
+        match &self.settings.certificate_authorities {
+            _ if target.encryption == Encryption::Off && !here => {
+                wrong("Encrypt=False is for servers on this machine alone: write Encrypt=True")
+            }
+            _ if target.encryption == Encryption::Off => Ok(Trust::ThisMachine),
+            _ if self.settings.trust_server_certificate => Ok(Trust::Anybody),
+            Some(path) => Ok(Trust::Also(bundle(path).await?)),
+            None if target.trust_server_certificate && here => Ok(Trust::ThisMachine),
+            None if target.trust_server_certificate => wrong(
+                "TrustServerCertificate=True takes any server for yours: name its authority with \
+                 ca, or write trust_server_certificate = true into the destination's settings",
+            ),
+            None => Ok(Trust::System),
+        }
+    }
+
+    fn config(
+        &self,
+        target: &Target,
+        trust: &Trust,
+        sign_in: AuthMethod,
+        (host, port): (&str, u16),
+    ) -> Config {
         let mut config = Config::new();
-        config.host(&target.host);
-        config.port(target.port);
+        config.host(host);
+        config.port(port);
         config.database(&target.database);
         config.application_name("keepstep");
         config.encryption(match target.encryption {
             Encryption::Required => EncryptionLevel::Required,
             Encryption::Strict => EncryptionLevel::Strict,
-            Encryption::Off if is_loopback(&target.host) => EncryptionLevel::Off,
-            Encryption::Off => {
-                return Err(Failure::BadConnectionString(
-                    "Encrypt=False is for servers on this machine alone: write Encrypt=True"
-                        .to_owned(),
-                ));
-            }
+            Encryption::Off => EncryptionLevel::Off,
         });
-        if self.settings.trust_server_certificate {
-            config.trust_cert();
-        } else if target.trust_server_certificate && !is_loopback(&target.host) {
-            return Err(Failure::BadConnectionString(
-                "TrustServerCertificate=True takes any server for yours: name its authority with \
-                 ca, or write trust_server_certificate = true into the destination's settings"
-                    .to_owned(),
-            ));
-        } else if target.trust_server_certificate {
-            config.trust_cert();
-        } else if let Some(path) = &self.settings.certificate_authorities {
-            config.trust_cert_ca_bundle(bundle(path).await?);
+        match trust {
+            Trust::System => {}
+            Trust::Also(bundle) => config.trust_cert_ca_bundle(bundle.clone()),
+            Trust::ThisMachine | Trust::Anybody => config.trust_cert(),
         }
         if let Some(name) = &target.host_in_certificate {
             config.hostname_in_certificate(name);
         }
         config.handshake_timeout(Some(self.settings.connect_timeout));
         config.command_timeout(Some(self.settings.command_timeout));
-        config.authentication(self.sign_in(target).await?);
-        Ok(config)
+        config.authentication(sign_in);
+        config
     }
 
     async fn sign_in(&self, target: &Target) -> Result<AuthMethod, Failure> {
@@ -215,6 +246,19 @@ fn probed(row: &Row) -> Result<Capabilities, Failure> {
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Connects to the host: to one of its addresses after the other, or to all at once.
+async fn reach(host: &str, port: u16, all_addresses: bool) -> std::io::Result<TcpStream> {
+    if !all_addresses {
+        return TcpStream::connect((host, port)).await;
+    }
+    let addresses = tokio::net::lookup_host((host, port)).await?.take(MOST_ADDRESSES);
+    let calls: Vec<_> = addresses.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if calls.is_empty() {
+        return Err(std::io::ErrorKind::NotFound.into());
+    }
+    futures_util::future::select_ok(calls).await.map(|(stream, _)| stream)
 }
 
 async fn bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {

@@ -27,6 +27,9 @@ pub(super) struct Target {
     pub host_in_certificate: Option<String>,
     /// Whether it names Microsoft Entra as the way to sign in.
     pub wants_token: bool,
+    /// Whether all addresses of the host are called at once: a listener has one in each subnet,
+    /// and only one answers.
+    pub all_addresses: bool,
 }
 
 /// How the line is protected.
@@ -52,6 +55,12 @@ pub(super) enum ConnectionStringError {
     /// A key that is not known.
     #[error("{0} is not known: remove it, or correct its spelling")]
     UnknownKey(String),
+    /// What follows the password is no key: it may be a part of it, so it is not shown.
+    #[error(
+        "what follows the password is no key: put the password into quotation marks if there is a \
+         semicolon in it"
+    )]
+    AfterPassword,
     /// A value that the key cannot have.
     #[error("{key} must be {expected}")]
     WrongValue {
@@ -71,10 +80,22 @@ pub(super) enum ConnectionStringError {
 /// Reads a connection string.
 pub(super) fn read(text: &str) -> Result<Target, ConnectionStringError> {
     let mut draft = Draft::default();
+    let mut after_password = false;
     for (key, value) in pairs(text)? {
-        draft.take(&key, value)?;
+        draft.take(&key, value).map_err(|error| match error {
+            ConnectionStringError::UnknownKey(_) if after_password => {
+                ConnectionStringError::AfterPassword
+            }
+            error => error,
+        })?;
+        after_password = matches!(folded(&key).as_str(), "password" | "pwd");
     }
     draft.finish()
+}
+
+/// A key as it is compared: without blanks, in small letters.
+fn folded(key: &str) -> String {
+    key.chars().filter(|it| !it.is_whitespace()).collect::<String>().to_lowercase()
 }
 
 #[derive(Default)]
@@ -87,14 +108,13 @@ struct Draft {
     trust: bool,
     host_in_certificate: Option<String>,
     wants_token: bool,
+    all_addresses: bool,
 }
 
 impl Draft {
     fn take(&mut self, key: &str, value: String) -> Result<(), ConnectionStringError> {
         use ConnectionStringError::{NotSupported, UnknownKey};
-        let folded: String =
-            key.chars().filter(|it| !it.is_whitespace()).collect::<String>().to_lowercase();
-        match folded.as_str() {
+        match folded(key).as_str() {
             "server" | "datasource" | "addr" | "address" | "networkaddress" => {
                 self.server = Some(value);
             }
@@ -103,7 +123,20 @@ impl Draft {
             "password" | "pwd" => self.password = Some(value),
             "encrypt" => self.encryption = Some(encryption(&value)?),
             "trustservercertificate" => self.trust = flag("TrustServerCertificate", &value)?,
-            "hostnameincertificate" => self.host_in_certificate = Some(value),
+            "hostnameincertificate" => {
+                self.host_in_certificate = Some(value).filter(|it| !it.is_empty());
+            }
+            "multisubnetfailover" => self.all_addresses = flag("MultiSubnetFailover", &value)?,
+            "applicationintent" if value.eq_ignore_ascii_case("readonly") => {
+                return Err(NotSupported(
+                    "ApplicationIntent=ReadOnly leads to a copy that cannot be written: remove it",
+                ));
+            }
+            "columnencryptionsetting" if value.eq_ignore_ascii_case("enabled") => {
+                return Err(NotSupported(
+                    "Always Encrypted is not supported: remove Column Encryption Setting",
+                ));
+            }
             "authentication" => self.wants_token = authentication(&value)?,
             "integratedsecurity" | "trusted_connection" => {
                 if value.eq_ignore_ascii_case("sspi") || flag("Integrated Security", &value)? {
@@ -142,7 +175,6 @@ impl Draft {
             | "maxpoolsize"
             | "minpoolsize"
             | "multipleactiveresultsets"
-            | "multisubnetfailover"
             | "networklibrary"
             | "network"
             | "net"
@@ -183,6 +215,7 @@ impl Draft {
             trust_server_certificate: self.trust,
             host_in_certificate: self.host_in_certificate,
             wants_token: self.wants_token,
+            all_addresses: self.all_addresses,
         })
     }
 }

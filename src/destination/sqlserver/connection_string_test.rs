@@ -46,6 +46,18 @@ fn entra_needs_no_password() {
 }
 
 #[test]
+fn what_means_nothing_here_is_passed_over() {
+    let target = read(
+        "Server=h;Database=d;UID=u;PWD=p;Pooling=true;Max Pool Size=100;Application Name=crm;\
+         ApplicationIntent=ReadWrite;MultiSubnetFailover=True;Connect Timeout=15;Packet Size=4096;\
+         Column Encryption Setting=Disabled;Enlist=false;HostNameInCertificate=x.example.com",
+    );
+    let target = target.unwrap();
+    assert!(target.all_addresses);
+    assert_eq!(target.host_in_certificate.as_deref(), Some("x.example.com"));
+}
+
+#[test]
 fn mistakes_name_the_key_and_never_a_value() {
     for (text, expected) in [
         ("Server=h;Database=d;UID=u;PWD=hunter2;Encript=True", "Encript is not known"),
@@ -61,6 +73,10 @@ fn mistakes_name_the_key_and_never_a_value() {
         ("Server=h;Database=d;Integrated Security=SSPI", "Integrated Security is not supported"),
         ("hunter2", "its part 1 is no KEY=VALUE"),
         ("Server=h;hunter2;Database=d", "its part 2 is no KEY=VALUE"),
+        ("Server=h;Database=d;UID=u;PWD=x;hunter2=y", "what follows the password"),
+        ("Server=h;PWD=x;hunter2", "its part 3 is no KEY=VALUE"),
+        ("Server=h;ApplicationIntent=ReadOnly", "cannot be written"),
+        ("Server=h;MultiSubnetFailover=hunter2", "must be True or False"),
         ("=hunter2", "its part 1 is no KEY=VALUE"),
     ] {
         let error = read(text).err().unwrap().to_string();

@@ -80,7 +80,18 @@ impl From<tiberius::error::Error> for Failure {
     }
 }
 
+/// What the driver says, as a protocol error, when the server declines to encrypt.
+const DECLINES_ENCRYPTION: &str = "Server does not allow the requested encryption level.";
+
 impl Failure {
+    /// A failure of connecting and signing in.
+    pub(super) fn of_handshake(error: tiberius::error::Error) -> Self {
+        match &error {
+            tiberius::error::Error::Protocol(text) if text == DECLINES_ENCRYPTION => Self::Tls,
+            _ => error.into(),
+        }
+    }
+
     /// Whether the session is as it was: the server answered an error and went on listening.
     pub(super) fn leaves_session(&self) -> bool {
         matches!(self, Self::Server(error) if !error.ends_connection())
