@@ -19,6 +19,7 @@ use crate::model::checkpoint::{
     CursorMove, CursorSplit, Fence, Fingerprint, LaneId, OwnerToken, Scope,
 };
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
+use crate::model::entity_json::read_definitions;
 use crate::model::failure::{Cause, Rejection};
 use crate::model::held::{HeldCause, HeldKey, Hold, Release, ReleaseReason, Revision};
 use crate::model::layout::{Existing, Layout};
@@ -30,9 +31,13 @@ use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Compares a golden file, or writes it.
 fn pinned(name: &str, statements: &[String]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/postgres").join(name);
+    let path = project().join("tests/golden/postgres").join(name);
     let text: String = statements.iter().map(|statement| format!("{statement};\n\n")).collect();
     if std::env::var_os("KEEPSTEP_UPDATE_DOCUMENTS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -293,4 +298,31 @@ fn golden_unversioned_burst() {
         vec![patch(&[1])],
     ];
     pinned("unversioned.sql", &burst(&mapping("contact", false), records));
+}
+
+/// Every definition that is shipped: its table, and a batch with every part of a change.
+#[test]
+fn golden_definitions() {
+    for file in std::fs::read_dir(project().join("definitions")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let definition = read_definitions(&std::fs::read(&path).unwrap()).unwrap().remove(0);
+        let table = Table::of(&definition, "dbo", None);
+        let width = u16::try_from(table.columns.len()).unwrap();
+        let create = ddl::create_table(&table);
+        let mapping = Arc::new(Mapping::new(&definition, table, true, UnknownAttribute::Stop));
+        let records = vec![
+            vec![Effect::Delete],
+            vec![image()],
+            vec![image(), patch(&[1])],
+            vec![patch(&[0])],
+            vec![patch(&(1..width).collect::<Vec<_>>())],
+        ];
+        let mut all = vec![create];
+        all.extend(burst(&mapping, records));
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        pinned(&format!("definition_{name}.sql"), &all);
+    }
 }

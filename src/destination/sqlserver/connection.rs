@@ -16,6 +16,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 use super::connection_string::{self, Encryption, Target};
 use super::failure::Failure;
 use super::settings::SqlServerSettings;
+use super::staging::Stages;
 
 /// Most redirections of one connection.
 const MOST_REDIRECTIONS: usize = 3;
@@ -49,6 +50,8 @@ pub(super) struct Connection {
     pub driver: Driver,
     /// What is at the other end.
     pub capabilities: Capabilities,
+    /// Its staging tables.
+    pub stages: Stages,
     command_timeout: Duration,
     given_back: Instant,
 }
@@ -209,6 +212,7 @@ impl Manager {
         let mut connection = Connection {
             driver,
             capabilities: unknown,
+            stages: Stages::default(),
             command_timeout: self.settings.command_timeout,
             given_back: Instant::now(),
         };

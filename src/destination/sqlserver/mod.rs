@@ -3,6 +3,8 @@
 //! What is pure is apart from what is sent.
 
 mod activate;
+mod attempt;
+mod blame;
 mod catalog;
 mod classify;
 mod clean_up;
@@ -16,6 +18,7 @@ mod encode;
 mod failure;
 mod held_reading;
 mod held_statements;
+mod look;
 mod numbers;
 mod own_ddl;
 mod quote;
@@ -26,6 +29,7 @@ mod staging;
 mod statements;
 mod table_statements;
 mod take;
+mod write;
 
 #[cfg(test)]
 mod dml_golden_test;

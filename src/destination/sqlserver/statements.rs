@@ -176,6 +176,21 @@ impl Script {
         text
     }
 
+    /// The step that a line of the text belongs to, counted from 1.
+    pub(super) fn step_of_line(&self, line: u32) -> Option<Step> {
+        let lines = |text: &str| text.matches('\n').count();
+        // Two before the first statement, and two behind those that come before the transaction.
+        let mut first = 5 + self.before.iter().map(|text| lines(text) + 1).sum::<usize>();
+        for statement in &self.statements {
+            let past = first + 2 + lines(&statement.text) + usize::from(statement.step.counts());
+            if (first..past).contains(&usize::try_from(line).ok()?) {
+                return Some(statement.step);
+            }
+            first = past;
+        }
+        None
+    }
+
     fn push(&mut self, step: Step, text: String) {
         self.statements.push(Statement::new(step, text));
     }

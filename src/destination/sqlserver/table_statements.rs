@@ -243,12 +243,6 @@ impl TableStatements<'_> {
         }
     }
 
-    /// Ids of the staged images that are written where there is no row: what a look for refused
-    /// ones starts from.
-    pub(super) fn images_condition(&self) -> String {
-        format!("s.kind IN ({KIND_IMAGE}, {KIND_CREATE}, {KIND_MERGED})")
-    }
-
     fn update_images(&self, images: Images) -> String {
         let mut set = Vec::with_capacity(self.work.table.columns.len() + 4);
         let deleted_on = quote::name(SINK_DELETED_ON);
@@ -265,6 +259,12 @@ impl TableStatements<'_> {
         }
         let version = if self.work.versioned { "s.version" } else { "NULL" };
         set.push(format!("{} = {version}", quote::name(VERSION_NUMBER)));
+        format!("UPDATE t SET {} {} {BY_KEY}", set.join(", "), self.updated(images))
+    }
+
+    /// The staged images that change a row, from the FROM on.
+    fn updated(&self, images: Images) -> Source {
+        let deleted_on = quote::name(SINK_DELETED_ON);
         // Without versions an image applies wherever there is a row.
         let guard = match (self.guarded(), self.keeps_rows()) {
             (true, keeps) => {
@@ -281,12 +281,7 @@ impl TableStatements<'_> {
             ),
             (false, _) => String::new(),
         };
-        format!(
-            "UPDATE t SET {} FROM {} WHERE {}{guard} {BY_KEY}",
-            set.join(", "),
-            self.joined(),
-            self.kinds(images),
-        )
+        Source { from: self.joined(), condition: format!("{}{guard}", self.kinds(images)) }
     }
 
     fn insert_images(&self, images: Images) -> String {
@@ -300,17 +295,25 @@ impl TableStatements<'_> {
         }
         names.push(quote::name(VERSION_NUMBER));
         values.push(if self.work.versioned { "s.version" } else { "NULL" }.to_owned());
-        let id = quote::name(ID);
         format!(
-            "INSERT INTO {} ({}) SELECT {} FROM {} AS s WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS e WHERE e.{id} = s.id){} {BY_KEY}",
+            "INSERT INTO {} ({}) SELECT {} {} {BY_KEY}",
             self.table(),
             names.join(", "),
             values.join(", "),
-            self.work.staging,
+            self.inserted(images),
+        )
+    }
+
+    /// The staged images that make a row, from the FROM on.
+    fn inserted(&self, images: Images) -> Source {
+        let id = quote::name(ID);
+        let condition = format!(
+            "{} AND NOT EXISTS (SELECT 1 FROM {} AS e WHERE e.{id} = s.id){}",
             self.kinds(images),
             self.table(),
             self.not_deleted_before(images),
-        )
+        );
+        Source { from: format!("{} AS s", self.work.staging), condition }
     }
 
     fn patch(&self, patches: &Patches) -> String {
@@ -329,27 +332,76 @@ impl TableStatements<'_> {
         if self.work.versioned {
             set.push(format!("{} = s.version", quote::name(VERSION_NUMBER)));
         }
+        format!("UPDATE t SET {} {} {BY_KEY}", set.join(", "), self.patched_rows())
+    }
+
+    /// The staged patches that change a row, from the FROM on.
+    fn patched_rows(&self) -> Source {
         let guard = match self.guarded() {
             true => format!(" AND {}", row_not_newer("< s.version")),
             false => String::new(),
         };
+        let kinds = format!("s.kind IN ({KIND_PATCH}, {KIND_BASED_PATCH})");
+        Source { from: self.joined(), condition: format!("{kinds}{}{guard}", self.alive("t")) }
+    }
+
+    /// Staged texts that are longer than their columns, of rows that are written: the record, the
+    /// number of the table's column, the text's bytes and the column's. Blanks at the end are no
+    /// part of a text that is too long. `None` where there are no texts. What is merged of patches
+    /// of several versions is left out: of its cells some may be older than the row.
+    pub(super) fn too_long(&self) -> Option<String> {
+        let parts = &self.work.shape.parts;
+        let full_name = quote::text(&self.table());
+        let texts: Vec<String> = (self.work.staged.cells.iter())
+            .filter(|at| matches!(self.column_type(usize::from(**at)), ColumnType::Text { .. }))
+            .map(|at| {
+                let column = quote::text(&self.work.table.columns[usize::from(*at)].name);
+                let cell = cell_name(*at);
+                format!("({at}, CAST(DATALENGTH(RTRIM(s.{cell})) AS int), CAST(COL_LENGTH({full_name}, {column}) AS int))")
+            })
+            .collect();
+        let mut sources = Vec::new();
+        for images in [Images { merged: true }, Images { merged: false }] {
+            let count = if images.merged { parts.merged } else { parts.images };
+            if count > 0 {
+                sources.extend([self.updated(images), self.inserted(images)]);
+            }
+        }
+        if parts.flavour().is_some_and(|flavour| flavour != PatchFlavour::Layered) {
+            sources.push(self.patched_rows());
+        }
+        let of_source = |Source { from, condition }: &Source| {
+            format!(
+                "SELECT s.id, v.place, v.bytes, v.most FROM {from} CROSS APPLY (VALUES {}) AS v (place, bytes, most) WHERE {condition} AND v.most > 0 AND v.bytes > v.most",
+                texts.join(", "),
+            )
+        };
+        let selects: Vec<String> = sources.iter().map(of_source).collect();
+        (!texts.is_empty() && !selects.is_empty()).then(|| selects.join("\nUNION ALL\n"))
+    }
+
+    /// The staged patches that have neither row nor tombstone, from the FROM on.
+    fn without_base(&self) -> String {
         format!(
-            "UPDATE t SET {} FROM {} WHERE s.kind IN ({KIND_PATCH}, {KIND_BASED_PATCH}){}{guard} {BY_KEY}",
-            set.join(", "),
-            self.joined(),
-            self.alive("t"),
+            "FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}",
+            self.work.staging,
+            self.row_exists(),
+            self.any_tombstone(),
         )
+    }
+
+    /// The records whose patch has neither row nor tombstone.
+    pub(super) fn records_without_base(&self) -> String {
+        format!("SELECT s.id {}", self.without_base())
     }
 
     /// Gives up if a patch has neither row nor tombstone; looks only if not all applied.
     fn look_for_bases(&self, patches: &Patches, patched: usize) -> String {
         format!(
-            "IF {} < {} AND EXISTS (SELECT 1 FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {})\nBEGIN ROLLBACK TRANSACTION; SELECT N'{NO_BASE}' AS {ANSWER}, {}; RETURN; END",
+            "IF {} < {} AND EXISTS (SELECT 1 {})\nBEGIN ROLLBACK TRANSACTION; SELECT N'{NO_BASE}' AS {ANSWER}, {}; RETURN; END",
             count(patched),
             patches.alone + patches.based,
-            self.work.staging,
-            self.row_exists(),
-            self.any_tombstone(),
+            self.without_base(),
             self.at,
         )
     }
@@ -411,6 +463,20 @@ impl TableStatements<'_> {
         let table = own_table(own::TOMBSTONE);
         let of_record = self.of_tombstone();
         format!("EXISTS (SELECT 1 FROM {table} AS d WHERE {of_record} AND d.version >= {version})")
+    }
+}
+
+/// The staged rows that a statement writes.
+struct Source {
+    /// Where they are, with the rows of the table that they meet.
+    from: String,
+    /// Which of them.
+    condition: String,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FROM {} WHERE {}", self.from, self.condition)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use keepstep::destination::WhichHeld;
 use keepstep::destination::sqlite::statements::{FenceGuard, ImageGuard, PatchGuard};
 use keepstep::destination::sqlite::{ddl, desk_statements, held_statements, statements};
+use keepstep::model::entity_json::read_definitions;
 use keepstep::model::layout::Deletes;
 use keepstep::model::table::{Column, ColumnType, Table};
 
@@ -156,4 +157,31 @@ fn golden_row_statements() {
             ("a row's version", statements::row_version(&small)),
         ],
     );
+}
+
+/// Every definition that is shipped: its table, and the statements of its rows.
+#[test]
+fn golden_definitions() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("definitions");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let definition = read_definitions(&bytes).unwrap().remove(0);
+        let table = Table::of(&definition, "dbo", None);
+        let all: Vec<u16> = (0..).take(table.columns.len()).collect();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        is_golden(
+            &format!("definition_{name}.sql"),
+            &[
+                ("the table", ddl::create_table(&table)),
+                ("delete", statements::delete_row(&table, true)),
+                ("image", statements::image(&table, ImageGuard::RowAndTombstone)),
+                ("patch of one column", statements::patch(&table, &[0], PatchGuard::RowOlder)),
+                ("patch of all columns", statements::patch(&table, &all, PatchGuard::RowOlder)),
+            ],
+        );
+    }
 }
