@@ -10,8 +10,8 @@ use async_trait::async_trait;
 
 use super::desk::Desk;
 use super::{
-    Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble, WhichHeld,
-    WriteError, Written,
+    Activated, Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble,
+    WhichHeld, WriteError, Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, CursorMove, Fence, LaneId, OwnerToken};
@@ -199,7 +199,7 @@ impl Destination for Faulty {
         self.inner.check(activation).await
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         self.inner.activate(activation).await
     }
 

@@ -49,6 +49,7 @@ use crate::model::record::{EntityName, RecordId};
 
 pub mod desk;
 pub mod faulty;
+pub mod fitting;
 pub mod memory;
 pub mod own_tables;
 pub mod postgres;
@@ -80,6 +81,36 @@ pub struct ActivatedEntity {
     pub topic: Topic,
     /// Number of partitions of that topic, fixed for its life.
     pub partitions: u32,
+}
+
+/// What an activation made of an entity's table, as far as a person should know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activated {
+    /// Entities whose tables cannot be used as they are. Nothing was bound, emptied or started for
+    /// them; what was bound before stays bound. Their changes must wait until an activation takes
+    /// them: the others go on.
+    pub refused: Vec<Refused>,
+    /// Columns that no attribute has any more, or never had. Nothing is done to them: they are
+    /// null in new rows.
+    pub left_over: Vec<LeftOver>,
+}
+
+/// An entity that an activation leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The entity.
+    pub entity: EntityName,
+    /// What is wrong with its table, and what to do.
+    pub trouble: Trouble,
+}
+
+/// Columns of a table that belong to no attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOver {
+    /// The entity.
+    pub entity: EntityName,
+    /// Names of the columns.
+    pub columns: Vec<String>,
 }
 
 /// Something about the destination that stands in the way, or did.
@@ -197,18 +228,24 @@ pub trait Destination: Send + Sync {
     /// tables) and changes nothing. Every problem is reported, not only the first.
     async fn check(&self, activation: &Activation) -> Vec<Finding>;
 
-    /// Creates or upgrades the own tables, creates tables and adds missing columns, binds each
-    /// table to its profile, topic and partition count, and writes the checkpoint of every
-    /// partition of a topic that is new to the profile. An entity that is new on a topic that is
-    /// not gets a cursor of its own at its start. Idempotent; existing objects need no right to
-    /// create.
+    /// Creates or upgrades the own tables, creates tables, adds missing columns and widens those
+    /// that are too narrow ([`fitting`]), binds each table to its profile, topic and partition
+    /// count, and writes the checkpoint of every partition of a topic that is new to the profile.
+    /// An entity that is new on a topic that is not gets a cursor of its own at its start. Fills
+    /// the metadata tables and makes the log of deletes where [`Layout`] wants them. Idempotent;
+    /// existing objects need no right to create. Nothing is dropped or narrowed, ever.
+    ///
+    /// What stands in the way of one entity alone is answered, not an error: a table of its name
+    /// that holds rows, was never bound to the profile and is not to be adopted or emptied; a
+    /// column of another type; a column that the database does not let be added or widened.
+    /// Nothing of such an entity is bound; the others are.
     ///
     /// # Errors
     /// Fatal when a table belongs to another profile or topic, an entity to another table, a
     /// partition count differs, a partition of a known topic has lost its checkpoint, a name or
-    /// the number of columns is beyond the database's limit, or the own tables are of a newer
-    /// version than this program knows.
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError>;
+    /// the number of columns is beyond the database's limit, a table cannot be made, or the own
+    /// tables are of a newer version than this program knows.
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError>;
 
     /// Writes `token` as the owner of all the lane's cursors and returns them. Whoever held the
     /// lane before is fenced from then on.

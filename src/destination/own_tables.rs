@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 
-use super::{Activation, Trouble};
+use super::{ActivatedEntity, Activation, Refused, Trouble};
 use crate::model::checkpoint::Scope;
+use crate::model::layout::Existing;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::EntityName;
@@ -97,24 +98,45 @@ pub struct Plan {
     pub register: Vec<Registration>,
     /// Tables of entities that the profile no longer has: their lines become inactive.
     pub retire: Vec<TableKey>,
+    /// Tables to empty, each once and for ever: those of [`Self::register`] that were there, with
+    /// rows, and are not to be kept.
+    pub truncate: Vec<TableKey>,
     /// Cursors to insert, or to put to this offset without an owner where one stands already.
     pub start: Vec<StartedCursor>,
+    /// Entities for which nothing may be written, with the reason.
+    pub refused: Vec<Refused>,
 }
 
-/// What an activation has to write, given the whole registry (or the lines of the activation's
-/// tables and of its profile) and all cursors of its profile.
+/// What an activation found in the destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found<'a> {
+    /// The whole registry, or the lines of the activation's tables and of its profile.
+    pub registry: &'a [Registration],
+    /// All cursors of the profile.
+    pub cursors: &'a [StartedCursor],
+    /// Those of the activation's tables that are there and hold rows.
+    pub filled: &'a [TableKey],
+    /// Entities whose tables cannot be used, as far as the adapter knows already.
+    pub misfits: &'a [Refused],
+}
+
+/// What an activation has to write, given what it found.
+///
+/// A table that this profile registered once is its own, whatever it holds: it is neither refused
+/// nor emptied. One that is there, holds rows and was never registered is somebody else's, until
+/// a person says what shall become of them. One without rows is used as it is.
 ///
 /// # Errors
 /// A refusal to be answered as fatal; nothing may be written then.
 pub fn plan(
     activation: &Activation,
     key_of: impl Fn(&Table) -> TableKey,
-    registry: &[Registration],
-    cursors: &[StartedCursor],
+    found: &Found<'_>,
 ) -> Result<Plan, Trouble> {
-    let mut plan = Plan::default();
+    let Found { registry, cursors, .. } = *found;
+    let mut plan = Plan { refused: found.misfits.to_vec(), ..Plan::default() };
     let mut tables = HashSet::new();
-    let mut new_entities = Vec::new();
+    let mut new_entities: Vec<&ActivatedEntity> = Vec::new();
     for entity in &activation.entities {
         let wanted = Registration {
             table: key_of(&entity.mapping.table),
@@ -134,6 +156,20 @@ pub fn plan(
         }
         compare(&wanted, registry)?;
         let stored = registry.iter().find(|stored| stored.table == wanted.table);
+        if plan.refused.iter().any(|refused| refused.entity == wanted.entity) {
+            continue;
+        }
+        if stored.is_none() && found.filled.contains(&wanted.table) {
+            match activation.existing {
+                Existing::Adopt => {}
+                Existing::Truncate => plan.truncate.push(wanted.table.clone()),
+                Existing::Refuse => {
+                    let trouble = table_is_there(&wanted.table, &wanted.entity);
+                    plan.refused.push(Refused { entity: wanted.entity, trouble });
+                    continue;
+                }
+            }
+        }
         if stored.is_none_or(|stored| !stored.active) {
             new_entities.push(entity);
             plan.register.push(wanted);
@@ -163,6 +199,18 @@ pub fn plan(
         }));
     }
     Ok(plan)
+}
+
+/// The trouble of a table that is there, holds rows, and is nobody's yet (F30).
+fn table_is_there(table: &TableKey, entity: &EntityName) -> Trouble {
+    refusal(
+        format!("making table {table} for entity {entity}"),
+        "table_has_rows",
+        "A table of that name is there, holds rows, and was not filled by this profile, so nothing \
+         was done to it. To keep its rows and go on from them, set existing_tables = \"adopt\" or run \
+         `keepstep adopt`; to empty it once, set existing_tables = \"truncate\"; to leave it alone, \
+         give the profile a schema or a prefix of its own.",
+    )
 }
 
 fn next_of_all(cursors: &[StartedCursor], topic_partition: &TopicPartition) -> Option<NextOffset> {

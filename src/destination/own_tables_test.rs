@@ -43,6 +43,14 @@ fn key_of(table: &Table) -> TableKey {
     TableKey { schema: table.schema.to_string(), name: table.name.to_string() }
 }
 
+fn planned(
+    activation: &Activation,
+    registry: &[Registration],
+    cursors: &[StartedCursor],
+) -> Result<Plan, Trouble> {
+    plan(activation, key_of, &Found { registry, cursors, ..Found::default() })
+}
+
 /// Registry and cursors after a plan is carried out.
 fn carried_out(
     plan: Plan,
@@ -64,7 +72,7 @@ fn carried_out(
 }
 
 fn activated(activation: &Activation) -> (Vec<Registration>, Vec<StartedCursor>) {
-    carried_out(plan(activation, key_of, &[], &[]).unwrap(), Vec::new(), Vec::new())
+    carried_out(planned(activation, &[], &[]).unwrap(), Vec::new(), Vec::new())
 }
 
 fn refused(
@@ -72,7 +80,7 @@ fn refused(
     registry: &[Registration],
     cursors: &[StartedCursor],
 ) -> String {
-    plan(activation, key_of, registry, cursors).unwrap_err().code.to_string()
+    planned(activation, registry, cursors).unwrap_err().code.to_string()
 }
 
 #[test]
@@ -82,7 +90,7 @@ fn a_first_activation_starts_every_partition_and_a_second_changes_nothing() {
     assert_eq!(registry.len(), 2);
     assert_eq!(cursors.len(), 3);
     assert!(cursors.iter().all(|cursor| cursor.scope == Scope::All && cursor.next.0 == 5));
-    assert_eq!(plan(&wanted, key_of, &registry, &cursors).unwrap(), Plan::default());
+    assert_eq!(planned(&wanted, &registry, &cursors).unwrap(), Plan::default());
 }
 
 #[test]
@@ -90,7 +98,7 @@ fn an_entity_that_is_new_on_a_known_topic_starts_by_itself() {
     let (registry, mut cursors) = activated(&activation("p", &[("account", "t", 2)], 0));
     cursors[1].next = NextOffset(9);
     let wanted = activation("p", &[("account", "t", 2), ("contact", "t", 2)], 0);
-    let plan = plan(&wanted, key_of, &registry, &cursors).unwrap();
+    let plan = planned(&wanted, &registry, &cursors).unwrap();
     // Partition 0 stands at the start already; one cursor for all is right there.
     assert_eq!(plan.start.len(), 1);
     assert_eq!(plan.start[0].scope, Scope::Entity(EntityName::new("contact")));
@@ -102,9 +110,10 @@ fn an_entity_that_was_out_of_the_profile_starts_anew() {
     let both = activation("p", &[("account", "t", 1), ("contact", "t", 1)], 0);
     let (registry, mut cursors) = activated(&both);
     cursors[0].next = NextOffset(4);
-    let alone = plan(&activation("p", &[("account", "t", 1)], 0), key_of, &registry, &cursors);
+    let alone = activation("p", &[("account", "t", 1)], 0);
+    let alone = planned(&alone, &registry, &cursors);
     let (registry, cursors) = carried_out(alone.unwrap(), registry, cursors);
-    let back = plan(&both, key_of, &registry, &cursors).unwrap();
+    let back = planned(&both, &registry, &cursors).unwrap();
     assert_eq!(back.register.len(), 1);
     assert_eq!(back.start[0].scope, Scope::Entity(EntityName::new("contact")));
     assert_eq!(back.start[0].next, NextOffset::ZERO);
@@ -137,5 +146,69 @@ fn a_lost_checkpoint_of_a_known_topic_is_refused() {
     // A topic that is new to the profile has none to lose.
     let more = activation("p", &[("account", "t", 2), ("contact", "u", 1)], 0);
     let (registry, cursors) = activated(&wanted);
-    assert_eq!(plan(&more, key_of, &registry, &cursors).unwrap().start.len(), 1);
+    assert_eq!(planned(&more, &registry, &cursors).unwrap().start.len(), 1);
+}
+
+/// What becomes of a table that is there, by what it holds and whose it is.
+#[test]
+fn tables_that_are_there_are_used_kept_emptied_or_refused() {
+    let one = [("account", "t", 1)];
+    let table = TableKey { schema: "dbo".into(), name: "account".into() };
+    let filled = [table.clone()];
+    let ask =
+        |existing, registry: &[Registration], cursors: &[StartedCursor], filled: &[TableKey]| {
+            let activation = Activation { existing, ..activation("p", &one, 0) };
+            let found = Found { registry, cursors, filled, misfits: &[] };
+            plan(&activation, key_of, &found).unwrap()
+        };
+    for existing in [Existing::Refuse, Existing::Adopt, Existing::Truncate] {
+        let plan = ask(existing, &[], &[], &[]);
+        assert_eq!((plan.register.len(), plan.truncate.len(), plan.refused.len()), (1, 0, 0));
+    }
+    let kept = ask(Existing::Adopt, &[], &[], &filled);
+    assert_eq!((kept.register.len(), kept.truncate.len(), kept.refused.len()), (1, 0, 0));
+    let emptied = ask(Existing::Truncate, &[], &[], &filled);
+    assert_eq!((emptied.register.len(), emptied.refused.len()), (1, 0));
+    assert_eq!(emptied.truncate, filled);
+    let refused = ask(Existing::Refuse, &[], &[], &filled);
+    assert_eq!((refused.register.len(), refused.truncate.len()), (0, 0));
+    let told = refused.refused[0].trouble.to_string();
+    for part in ["dbo.account", "existing_tables = \"adopt\"", "\"truncate\"", "keepstep adopt"] {
+        assert!(told.contains(part), "{told}");
+    }
+    // The topic's checkpoints are made all the same, for the other entities.
+    assert_eq!(refused.start.len(), 1);
+
+    // Its own table is none of these, whether the profile had the entity all the time or not.
+    let (mut registry, cursors) = activated(&activation("p", &one, 0));
+    for active in [true, false] {
+        registry[0].active = active;
+        for existing in [Existing::Refuse, Existing::Truncate] {
+            let plan = ask(existing, &registry, &cursors, &filled);
+            assert_eq!((plan.truncate.len(), plan.refused.len()), (0, 0), "{existing:?} {active}");
+        }
+    }
+}
+
+/// What cannot be used is left out, and taken once it can.
+#[test]
+fn a_table_that_does_not_fit_is_left_out_alone() {
+    let both = activation("p", &[("account", "t", 1), ("contact", "t", 1)], 7);
+    let entity = EntityName::new("account");
+    let trouble = refusal("x".to_owned(), "column_type", "y");
+    let misfits = [Refused { entity: entity.clone(), trouble }];
+    let first = plan(&both, key_of, &Found { misfits: &misfits, ..Found::default() }).unwrap();
+    assert_eq!(first.refused, misfits);
+    assert_eq!(first.register.len(), 1);
+    assert_eq!(first.register[0].entity.as_str(), "contact");
+    let (registry, mut cursors) = carried_out(first, Vec::new(), Vec::new());
+    cursors[0].next = NextOffset(100);
+    let later = planned(&both, &registry, &cursors).unwrap();
+    assert_eq!(later.register[0].entity, entity);
+    // It begins at its start, though its neighbour is far ahead.
+    assert_eq!(
+        (&later.start[0].scope, later.start[0].next),
+        (&Scope::Entity(entity), NextOffset(7))
+    );
+    assert_eq!(later.retire, []);
 }

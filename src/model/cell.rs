@@ -13,7 +13,7 @@ use super::table::ColumnType;
 use super::value::{Ticks, Value};
 
 /// A value that fits its column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cell {
     /// Null.
     Null,

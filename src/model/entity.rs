@@ -63,9 +63,35 @@ pub struct Origin {
     pub metadata_id: Option<Uuid>,
     /// Whether its option set is shared with other attributes.
     pub global_option_set: bool,
+    /// For a multi-select choice: name of its option set. (A choice's stands in its kind.)
+    pub option_set: Option<CompactString>,
+    /// For a boolean: the options of its two values, where the definition lists them.
+    pub boolean_options: Vec<ChoiceOption>,
 }
 
 impl Attribute {
+    /// An attribute of which nothing is known but its name and type.
+    pub fn new(name: &str, kind: AttributeKind) -> Self {
+        let name = CompactString::new(name);
+        Self { name, kind, labels: Vec::new(), origin: Origin::default() }
+    }
+
+    /// Name of its option set, where one is known.
+    pub fn option_set(&self) -> Option<&CompactString> {
+        match &self.kind {
+            AttributeKind::Choice { option_set, .. } => option_set.as_ref(),
+            _ => self.origin.option_set.as_ref(),
+        }
+    }
+
+    /// Its options, where the definition lists them.
+    pub fn options(&self) -> &[ChoiceOption] {
+        match &self.kind {
+            AttributeKind::Choice { options, .. } | AttributeKind::Choices { options } => options,
+            _ => &self.origin.boolean_options,
+        }
+    }
+
     /// The source's name of its type.
     pub fn type_name(&self) -> &str {
         if !self.origin.type_name.is_empty() {

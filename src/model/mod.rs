@@ -18,6 +18,7 @@ pub mod held;
 pub mod instant_text;
 pub mod layout;
 pub mod mapping;
+pub mod metadata_tables;
 pub mod mutation;
 pub mod net_change;
 pub mod position;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::PipelineParts;
 use super::schema::{Activated, Mappings, Schema};
-use crate::destination::{ActivatedEntity, Activation, DestinationError};
+use crate::destination::{ActivatedEntity, Activation, DestinationError, LeftOver};
 use crate::log::{Log, LogError, TopicDescription};
 use crate::model::mapping::Mapping;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
@@ -107,8 +107,13 @@ pub(super) async fn activate(
     mappings: Mappings,
 ) -> Result<Activated, ActivationError> {
     let activation = plan(parts.log.as_ref(), &parts.profile, &mappings).await?;
-    parts.destination.activate(&activation).await?;
+    let answer = parts.destination.activate(&activation).await?;
+    for LeftOver { entity, columns } in &answer.left_over {
+        tracing::info!(%entity, ?columns, "columns that no attribute has any more are left alone");
+    }
+    let refused = answer.refused.into_iter();
+    let refused = refused.map(|refused| (refused.entity, refused.trouble.to_string())).collect();
     let entities = activation.entities.into_iter();
     let partitions = entities.map(|entity| (entity.topic, entity.partitions)).collect();
-    Ok(Activated { schema: Schema { mappings, refused: BTreeMap::new() }, partitions })
+    Ok(Activated { schema: Schema { mappings, refused }, partitions })
 }

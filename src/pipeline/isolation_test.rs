@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::destination::memory::MemoryDestination;
-use crate::destination::{Activation, DestinationError, Finding, WhichHeld, Written, desk::Desk};
+use crate::destination::{
+    Activated, Activation, DestinationError, Finding, WhichHeld, Written, desk::Desk,
+};
 use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
 use crate::model::failure::Cause;
@@ -38,7 +40,7 @@ impl Destination for Picky {
         self.inner.check(activation).await
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         self.inner.activate(activation).await
     }
 

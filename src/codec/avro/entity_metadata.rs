@@ -80,7 +80,7 @@ fn list<T>(out: &mut Vec<u8>, items: &[T], write: fn(&mut Vec<u8>, &T)) {
 }
 
 fn attribute(out: &mut Vec<u8>, attribute: &Attribute) {
-    use AttributeKind::{Choice, Choices, Decimal, Double, Lookup, Money, Text};
+    use AttributeKind::{Decimal, Double, Lookup, Money, Text};
     let kind = &attribute.kind;
     text(out, &attribute.name);
     text(out, attribute.type_name());
@@ -99,13 +99,8 @@ fn attribute(out: &mut Vec<u8>, attribute: &Attribute) {
         _ => &[],
     };
     list(out, targets, |out, target| text(out, target));
-    let (option_set, options) = match kind {
-        Choice { option_set, options } => (option_set.as_ref(), options.as_slice()),
-        Choices { options } => (None, options.as_slice()),
-        _ => (None, &[][..]),
-    };
-    optional(out, option_set, |out, name| text(out, name));
-    list(out, options, option);
+    optional(out, attribute.option_set(), |out, name| text(out, name));
+    list(out, attribute.options(), option);
     list(out, &attribute.labels, label);
     out.push(u8::from(attribute.origin.global_option_set));
     optional(out, attribute.origin.metadata_id, |out, id| out.extend_from_slice(id.as_bytes()));

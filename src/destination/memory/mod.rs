@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::desk::Desk;
-use super::{Activation, Destination, DestinationError, Finding, WhichHeld, WriteError, Written};
+use super::{
+    Activated, Activation, Destination, DestinationError, Finding, WhichHeld, WriteError, Written,
+};
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
@@ -79,7 +81,7 @@ impl Destination for MemoryDestination {
         vec![Finding { what: "the destination in memory".to_owned(), problem: None }]
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         self.lock().activate(activation).map_err(DestinationError::Fatal)
     }
 

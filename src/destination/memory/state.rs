@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::desk::MemoryDesk;
 use crate::destination::own_tables::{
-    Registration, StartedCursor, TableKey, checkpoint_lost, plan,
+    Found, Registration, StartedCursor, TableKey, checkpoint_lost, plan,
 };
-use crate::destination::{Activation, Trouble};
+use crate::destination::{Activated, Activation, Trouble};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
 use crate::model::checkpoint::{Checkpoint, Cursor, Fence, Fingerprint, LaneId, OwnerToken, Scope};
 use crate::model::held::{HeldChange, HeldKey};
+use crate::model::layout::DELETE_LOG;
+use crate::model::metadata_tables::{MetadataRow, metadata_rows};
 use crate::model::position::NextOffset;
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
@@ -56,6 +58,8 @@ pub struct MemoryState {
     pub(super) desk: MemoryDesk,
     /// Held changes, open and released.
     pub held: BTreeMap<(LaneId, HeldKey), HeldChange>,
+    /// Metadata tables and logs of deletes, by name.
+    pub beside: BTreeMap<String, Vec<MetadataRow>>,
 }
 
 /// A table is known by its name, as in databases without schemas.
@@ -64,7 +68,7 @@ fn table_key(table: &Table) -> TableKey {
 }
 
 impl MemoryState {
-    pub(super) fn activate(&mut self, activation: &Activation) -> Result<(), Trouble> {
+    pub(super) fn activate(&mut self, activation: &Activation) -> Result<Activated, Trouble> {
         let profile = &activation.profile;
         let mine = self.cursors.iter().filter(|((lane, _), _)| lane.profile == *profile);
         let cursors: Vec<StartedCursor> = mine
@@ -74,7 +78,14 @@ impl MemoryState {
                 next: cursor.next,
             })
             .collect();
-        let plan = plan(activation, table_key, &self.registry, &cursors)?;
+        let keys = activation.entities.iter().map(|entity| table_key(&entity.mapping.table));
+        let filled: Vec<TableKey> = keys.filter(|key| self.has_rows(&key.name)).collect();
+        let found =
+            Found { registry: &self.registry, cursors: &cursors, filled: &filled, misfits: &[] };
+        let plan = plan(activation, table_key, &found)?;
+        for table in &plan.truncate {
+            self.rows.retain(|(of, _), _| *of != table.name);
+        }
         self.registry.retain(|line| plan.register.iter().all(|new| new.table != line.table));
         self.registry.extend(plan.register);
         for line in &mut self.registry {
@@ -86,7 +97,41 @@ impl MemoryState {
             let cursor = StoredCursor { next: started.next, owner: None, fingerprint: None };
             self.cursors.insert((lane, started.scope), cursor);
         }
-        Ok(())
+        self.lay_out(activation);
+        Ok(Activated { refused: plan.refused, left_over: Vec::new() })
+    }
+
+    fn has_rows(&self, table: &str) -> bool {
+        let first = (table.to_owned(), RecordId(uuid::Uuid::nil()));
+        self.rows.range(first..).next().is_some_and(|((of, _), _)| of == table)
+    }
+
+    /// Brings the tables beside those of the entities in step.
+    fn lay_out(&mut self, activation: &Activation) {
+        let layout = &activation.layout;
+        if layout.metadata {
+            let entities = activation.entities.iter();
+            let definitions: Vec<_> =
+                entities.map(|entity| entity.mapping.definition.as_ref()).collect();
+            for made in metadata_rows(&definitions) {
+                let name = layout.name(made.table.name).to_string();
+                let rows = self.beside.entry(name).or_default();
+                let owned = |row: &MetadataRow| match row.first() {
+                    Some(Cell::Text(owner)) => made.owners.contains(owner),
+                    _ => false,
+                };
+                rows.retain(|row| !owned(row));
+                rows.extend(made.rows);
+            }
+        }
+        if layout.delete_log {
+            self.beside.entry(layout.name(DELETE_LOG).to_string()).or_default();
+        }
+    }
+
+    /// Takes a table out of the registry: it is there, with its rows, and nobody's.
+    pub fn forget_table(&mut self, table: &str) {
+        self.registry.retain(|line| line.table.name != table);
     }
 
     pub(super) fn take(&mut self, lane: &LaneId, token: OwnerToken) -> Result<Checkpoint, Trouble> {

@@ -7,16 +7,18 @@
 use tokio_postgres::Client;
 
 use super::blame::activation_error;
-use super::catalog;
+use super::catalog::{self, FoundTable};
 use super::connection::Connections;
 use super::ddl;
 use super::failure::Failure;
-use super::own_ddl;
 use super::registry;
 use super::settings::PostgresSettings;
 use super::statements::BEGIN;
-use crate::destination::own_tables::{self, OWN_SCHEMA, OWN_VERSION, TableKey};
-use crate::destination::{Activation, DestinationError, Trouble};
+use super::{metadata, metadata_statements, own_ddl};
+use crate::destination::own_tables::{
+    self, Found, OWN_SCHEMA, OWN_VERSION, Plan, Registration, TableKey,
+};
+use crate::destination::{Activated, Activation, DestinationError, Refused, Trouble, fitting};
 use crate::model::table::Table;
 
 /// Key of the advisory lock: "keepstep" in ASCII.
@@ -58,6 +60,11 @@ pub(super) fn everything(activation: &Activation) -> Vec<String> {
         schemas.into_iter().filter(|schema| *schema != "public").map(ddl::create_schema).collect();
     statements.extend(own_ddl::since(0, &own_ddl::names_since(0)));
     statements.extend(tables().map(ddl::create_table));
+    statements.extend(
+        metadata::wanted(&activation.layout)
+            .into_iter()
+            .map(|table| metadata_statements::create(table, &activation.layout)),
+    );
     statements
 }
 
@@ -66,7 +73,7 @@ pub(super) async fn activate(
     connections: &Connections,
     settings: &PostgresSettings,
     activation: &Activation,
-) -> Result<(), DestinationError> {
+) -> Result<Activated, DestinationError> {
     let work = async {
         for entity in &activation.entities {
             if let Some(trouble) = catalog::beyond_limits(&entity.mapping.table).into_iter().next()
@@ -76,9 +83,9 @@ pub(super) async fn activate(
         }
         let lease = at("connecting to PostgreSQL", connections.lend().await)?;
         let client = &lease.connection.client;
-        Activator { client, settings, activation }.run().await?;
+        let activated = Activator { client, settings, activation }.run().await?;
         lease.give_back();
-        Ok(())
+        Ok(activated)
     };
     work.await.map_err(|refusal| match refusal {
         Refusal::Failed(what, failure) => activation_error(what, &failure),
@@ -93,14 +100,61 @@ struct Activator<'a> {
 }
 
 impl Activator<'_> {
-    async fn run(&self) -> Result<(), Refusal> {
+    async fn run(&self) -> Result<Activated, Refusal> {
         self.own_tables().await?;
         // Asked before anything is made for the profile, and again when it is bound.
-        self.bind(Purpose::Ask).await?;
+        let mut misfits = self.bind(Purpose::Ask, &[]).await?.refused;
+        let mut left_over = Vec::new();
         for entity in &self.activation.entities {
-            self.table(&entity.mapping.table).await?;
+            let (name, table) = (&entity.mapping.entity, &entity.mapping.table);
+            if misfits.iter().any(|refused| refused.entity == *name) {
+                continue;
+            }
+            match self.table(table).await? {
+                Ready::Usable(columns) => {
+                    let columns = columns.iter().map(String::as_str);
+                    left_over.extend(fitting::left_over(name, table, columns, |a, b| a == b));
+                }
+                Ready::Unusable(trouble) => {
+                    misfits.push(Refused { entity: name.clone(), trouble });
+                }
+            }
         }
-        self.bind(Purpose::Write).await
+        self.lay_out().await?;
+        let refused = self.bind(Purpose::Write, &misfits).await?.refused;
+        Ok(Activated { refused, left_over })
+    }
+
+    /// Makes and fills the tables beside those of the entities.
+    async fn lay_out(&self) -> Result<(), Refusal> {
+        let layout = &self.activation.layout;
+        let tables = metadata::wanted(layout);
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let what = "making or filling the metadata tables in PostgreSQL";
+        at(what, self.begin().await)?;
+        for table in tables {
+            let name = layout.name(table.name);
+            let found = catalog::find_table(self.client, &layout.schema, &name).await;
+            match at(what, found)? {
+                None => {
+                    if !at(what, catalog::schema_exists(self.client, &layout.schema).await)? {
+                        at(what, self.execute(&ddl::create_schema(&layout.schema)).await)?;
+                    }
+                    let create = metadata_statements::create(table, layout);
+                    at(what, self.execute(&create).await)?;
+                }
+                Some(found) => metadata::check(table, layout, &found)?,
+            }
+        }
+        if layout.metadata {
+            let filling = metadata::fill(self.client, self.activation);
+            let limit = self.settings.answer_timeout;
+            let filled = tokio::time::timeout(limit, filling).await;
+            at(what, filled.unwrap_or(Err(Failure::TimedOut)))?;
+        }
+        at(what, self.execute("COMMIT").await)
     }
 
     /// Begins a transaction in which no other activation runs.
@@ -143,59 +197,112 @@ impl Activator<'_> {
     }
 
     /// Asks the rules whether the profile may have what it wants, and writes what they answer.
-    async fn bind(&self, purpose: Purpose) -> Result<(), Refusal> {
+    async fn bind(&self, purpose: Purpose, misfits: &[Refused]) -> Result<Plan, Refusal> {
         let what = format!("registering profile {} in PostgreSQL", self.activation.profile);
         at(&what, self.begin().await)?;
-        let registered = at(&what, registry::registrations(self.client).await)?;
+        let registry = at(&what, registry::registrations(self.client).await)?;
         let cursors = registry::cursors(self.client, &self.activation.profile).await;
         let cursors = at(&what, cursors)?;
-        let plan = own_tables::plan(self.activation, key_of, &registered, &cursors)?;
+        let filled = at(&what, filled(self.client, self.activation, &registry).await)?;
+        let found = Found { registry: &registry, cursors: &cursors, filled: &filled, misfits };
+        let plan = own_tables::plan(self.activation, key_of, &found)?;
         if purpose == Purpose::Write {
             at(&what, registry::write(self.client, &self.activation.profile, &plan).await)?;
         }
-        at(&what, self.execute("COMMIT").await)
+        at(&what, self.execute("COMMIT").await)?;
+        Ok(plan)
     }
 
-    /// Makes a table, or adds the columns that it lacks.
-    async fn table(&self, table: &Table) -> Result<(), Refusal> {
+    /// Makes a table, or adds the columns that it lacks and widens those that are too narrow.
+    async fn table(&self, table: &Table) -> Result<Ready, Refusal> {
         let name = ddl::table_name(table);
         let looking = format!("looking at table {name} in PostgreSQL");
         let find = || catalog::find_table(self.client, &table.schema, &table.name);
-        let changes = match at(&looking, find().await)? {
+        let there = at(&looking, find().await)?;
+        let mut changes = Vec::new();
+        match &there {
             None => {
-                let mut statements = Vec::new();
                 if !at(&looking, catalog::schema_exists(self.client, &table.schema).await)? {
-                    statements.push(ddl::create_schema(&table.schema));
+                    changes.push(ddl::create_schema(&table.schema));
                 }
-                statements.push(ddl::create_table(table));
-                statements
+                changes.push(ddl::create_table(table));
             }
             Some(found) => {
-                if let Some(trouble) = catalog::misfits(table, &found).into_iter().next() {
-                    return Err(trouble.into());
+                if let Some(trouble) = catalog::misfits(table, found).into_iter().next() {
+                    return Ok(Ready::Unusable(trouble));
                 }
-                let missing = catalog::missing_columns(table, &found);
-                if missing.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![ddl::add_columns(table, &missing)]
-                }
+                changes.extend(alterations(table, found));
             }
-        };
+        }
         if changes.is_empty() {
-            return Ok(());
+            return Ok(Ready::Usable(there.map_or_else(Vec::new, FoundTable::into_names)));
         }
         let making = format!("making table {name} or columns of it in PostgreSQL");
         at(&making, self.begin().await)?;
-        at(&making, self.execute(&changes.join("; ")).await)?;
+        let text = changes.join("; ");
+        let done = at(&making, self.execute(&text).await);
+        if let (Some(_), Err(Refusal::Failed(what, failure))) = (&there, &done)
+            && let DestinationError::Fatal(mut trouble) = activation_error(what.clone(), failure)
+        {
+            // The table was of use before and is not now: that is this entity's matter alone.
+            at(&making, self.execute("ROLLBACK").await)?;
+            trouble.hint = format!("{} Or let its owner run: {text}", trouble.hint);
+            return Ok(Ready::Unusable(trouble));
+        }
+        done?;
         at(&making, self.execute("COMMIT").await)?;
         // Somebody else may have made it meanwhile, and otherwise.
         let found = at(&looking, find().await)?;
-        match found.and_then(|found| catalog::misfits(table, &found).into_iter().next()) {
-            Some(trouble) => Err(trouble.into()),
-            None => Ok(()),
+        Ok(match found {
+            Some(found) => match catalog::misfits(table, &found).into_iter().next() {
+                Some(trouble) => Ready::Unusable(trouble),
+                None => Ready::Usable(found.into_names()),
+            },
+            None => Ready::Usable(Vec::new()),
+        })
+    }
+}
+
+/// Whether a table can be written.
+enum Ready {
+    /// It can; these are its columns.
+    Usable(Vec<String>),
+    /// It cannot.
+    Unusable(Trouble),
+}
+
+/// The statements that add and widen columns of a table that is there.
+pub(super) fn alterations(table: &Table, found: &FoundTable) -> Vec<String> {
+    let (missing, narrow) =
+        (catalog::missing_columns(table, found), catalog::too_narrow(table, found));
+    let mut statements = Vec::new();
+    if !missing.is_empty() {
+        statements.push(ddl::add_columns(table, &missing));
+    }
+    if !narrow.is_empty() {
+        statements.push(ddl::widen_columns(table, &narrow));
+    }
+    statements
+}
+
+/// Those of the profile's tables that were never bound, are there and hold rows.
+pub(super) async fn filled(
+    client: &Client,
+    activation: &Activation,
+    registry: &[Registration],
+) -> Result<Vec<TableKey>, Failure> {
+    let mut filled = Vec::new();
+    for entity in &activation.entities {
+        let (table, key) = (&entity.mapping.table, key_of(&entity.mapping.table));
+        if registry.iter().any(|line| line.table == key) {
+            continue;
+        }
+        let found = catalog::find_table(client, &table.schema, &table.name).await?;
+        if found.is_some_and(|found| found.ordinary) && registry::any_row(client, table).await? {
+            filled.push(key);
         }
     }
+    Ok(filled)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

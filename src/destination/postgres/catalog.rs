@@ -11,6 +11,7 @@ use super::ddl;
 use super::failure::Failure;
 use super::quote;
 use crate::destination::Trouble;
+use crate::destination::fitting::{Fit, FoundType, fit, misfit};
 use crate::model::table::{Column, ColumnType, ID, Table};
 
 /// A column, as the catalog has it.
@@ -33,6 +34,15 @@ pub(super) struct FoundTable {
     pub keyed: bool,
     /// Whether the user may change its columns.
     pub owned: bool,
+}
+
+impl FoundTable {
+    /// The names of its columns, ascending.
+    pub(super) fn into_names(self) -> Vec<String> {
+        let mut names: Vec<String> = self.columns.into_keys().collect();
+        names.sort_unstable();
+        names
+    }
 }
 
 const FIND_TABLE: &str = "SELECT c.oid, c.relkind IN ('r', 'p') AS ordinary, pg_has_role(c.relowner, 'USAGE') AS owned, EXISTS (SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = $3) AS keyed FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
@@ -105,52 +115,54 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
     }
     for column in std::iter::once(key).chain(ddl::nullable_columns(table)) {
         let Some(there) = found.columns.get(column.name.as_str()) else { continue };
-        if !fits(column.column_type, there) {
-            misfits.push(trouble(
-                "column_type",
-                format!(
-                    "writing to column {} of table {full_name}, of type {}",
-                    quote::name(&column.name),
-                    there.type_name
-                ),
-                format!(
-                    "It must hold {}: change it, or name another schema or prefix.",
-                    ddl::type_text(column.column_type)
-                ),
+        if fit(column.column_type, found_type(there)) == Fit::Misfit {
+            misfits.push(misfit(
+                &full_name,
+                &quote::name(&column.name),
+                &there.type_name,
+                &ddl::type_text(column.column_type),
             ));
         }
     }
     misfits
 }
 
-/// Whether every value of a type can be stored in a column as it is.
-fn fits(wanted: ColumnType, found: &FoundColumn) -> bool {
-    let modifier = found.modifier;
-    match (wanted, found.type_name.as_str()) {
-        (ColumnType::Guid, "uuid")
-        | (ColumnType::Integer, "int4")
-        | (ColumnType::Long, "int8")
-        | (ColumnType::Boolean, "bool")
-        | (ColumnType::Text { .. }, "text") => true,
-        // The modifier of varchar(n) is n + 4.
-        (ColumnType::Text { max_units }, "varchar") => {
-            modifier < 0 || max_units.is_some_and(|units| i64::from(units) + 4 <= modifier.into())
+/// The columns of a table that must be widened, with the types that they must get.
+pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
+    let columns = ddl::nullable_columns(table).into_iter();
+    let widened = columns.filter_map(|column| {
+        match fit(column.column_type, found_type(found.columns.get(column.name.as_str())?)) {
+            Fit::Widen(column_type) => Some(Column { column_type, ..column }),
+            Fit::Fits | Fit::Misfit => None,
         }
-        (ColumnType::Timestamp, "timestamp") => !(0..3).contains(&modifier),
-        (ColumnType::Decimal { scale }, "numeric") => modifier < 0 || decimal_fits(scale, modifier),
-        _ => false,
+    });
+    widened.collect()
+}
+
+/// The type of a column, as far as it matters.
+fn found_type(found: &FoundColumn) -> FoundType {
+    let modifier = found.modifier;
+    match found.type_name.as_str() {
+        "uuid" => FoundType::Guid,
+        "int4" => FoundType::Integer,
+        "int8" => FoundType::Long,
+        "bool" => FoundType::Boolean,
+        "text" => FoundType::Text { max_units: None },
+        // The modifier of varchar(n) is n + 4.
+        "varchar" => FoundType::Text { max_units: u32::try_from(modifier - 4).ok() },
+        "timestamp" if !(0..3).contains(&modifier) => FoundType::Timestamp,
+        "numeric" if modifier < 0 => FoundType::Decimal { digits: None, scale: 0 },
+        "numeric" => numeric(modifier),
+        _ => FoundType::Other,
     }
 }
 
-/// Whether 38 digits with `scale` of them after the point fit a numeric column.
-///
-/// Its modifier, less 4, holds the precision above and the scale in the lowest 11 bits.
-/// Source: `numerictypmodin` in PostgreSQL's `src/backend/utils/adt/numeric.c`.
-fn decimal_fits(scale: u8, modifier: i32) -> bool {
+/// A numeric column's modifier, less 4, holds the precision above and the scale in the lowest 11
+/// bits. Source: `numerictypmodin` in PostgreSQL's `src/backend/utils/adt/numeric.c`.
+fn numeric(modifier: i32) -> FoundType {
     let packed = modifier - 4;
-    let (found_precision, found_scale) = ((packed >> 16) & 0xffff, packed & 0x7ff);
-    let wanted_scale = i32::from(scale);
-    found_scale >= wanted_scale && found_precision - found_scale >= 38 - wanted_scale
+    let part = |bits: i32| u8::try_from(bits).unwrap_or(u8::MAX);
+    FoundType::Decimal { digits: Some(part((packed >> 16) & 0xffff)), scale: part(packed & 0x7ff) }
 }
 
 /// Columns that every table of PostgreSQL has already.

@@ -13,36 +13,41 @@ fn numeric(precision: i32, scale: i32) -> FoundColumn {
 }
 
 #[test]
-fn wider_columns_fit_and_narrower_ones_do_not() {
+fn wider_columns_fit_and_narrower_ones_are_widened() {
+    let widen = Fit::Widen;
     let text = |units| ColumnType::Text { max_units: units };
     let decimal = |scale| ColumnType::Decimal { scale };
     for (wanted, there, expected) in [
-        (text(Some(100)), found("varchar", 104), true),
-        (text(Some(100)), found("varchar", 204), true),
-        (text(Some(100)), found("varchar", 103), false),
-        (text(Some(100)), found("varchar", -1), true),
-        (text(Some(100)), found("text", -1), true),
-        (text(None), found("varchar", 4004), false),
-        (text(None), found("varchar", -1), true),
-        (text(Some(10)), found("bpchar", 104), false),
-        (decimal(2), numeric(38, 2), true),
-        (decimal(2), numeric(40, 4), true),
-        (decimal(2), numeric(38, 4), false),
-        (decimal(4), numeric(40, 2), false),
-        (decimal(2), found("numeric", -1), true),
-        (decimal(2), found("float8", -1), false),
-        (ColumnType::Timestamp, found("timestamp", 3), true),
-        (ColumnType::Timestamp, found("timestamp", -1), true),
-        (ColumnType::Timestamp, found("timestamp", 0), false),
-        (ColumnType::Timestamp, found("timestamptz", -1), false),
-        (ColumnType::Integer, found("int4", -1), true),
-        (ColumnType::Integer, found("int8", -1), false),
-        (ColumnType::Long, found("int8", -1), true),
-        (ColumnType::Boolean, found("bool", -1), true),
-        (ColumnType::Guid, found("uuid", -1), true),
-        (ColumnType::Guid, found("text", -1), false),
+        (text(Some(100)), found("varchar", 104), Fit::Fits),
+        (text(Some(100)), found("varchar", 204), Fit::Fits),
+        (text(Some(100)), found("varchar", 103), widen(text(Some(100)))),
+        (text(Some(100)), found("varchar", -1), Fit::Fits),
+        (text(Some(100)), found("text", -1), Fit::Fits),
+        (text(None), found("varchar", 4004), widen(text(None))),
+        (text(None), found("varchar", -1), Fit::Fits),
+        (text(Some(10)), found("bpchar", 104), Fit::Misfit),
+        (decimal(2), numeric(38, 2), Fit::Fits),
+        (decimal(2), numeric(40, 4), Fit::Fits),
+        (decimal(2), numeric(38, 4), Fit::Fits),
+        (decimal(4), numeric(38, 2), widen(decimal(4))),
+        (decimal(2), numeric(10, 4), widen(decimal(4))),
+        (decimal(2), numeric(1000, 900), Fit::Fits),
+        (decimal(4), numeric(40, 2), Fit::Misfit),
+        (decimal(2), found("numeric", -1), Fit::Fits),
+        (decimal(2), found("float8", -1), Fit::Misfit),
+        (ColumnType::Timestamp, found("timestamp", 3), Fit::Fits),
+        (ColumnType::Timestamp, found("timestamp", -1), Fit::Fits),
+        (ColumnType::Timestamp, found("timestamp", 0), Fit::Misfit),
+        (ColumnType::Timestamp, found("timestamptz", -1), Fit::Misfit),
+        (ColumnType::Integer, found("int4", -1), Fit::Fits),
+        (ColumnType::Integer, found("int8", -1), Fit::Fits),
+        (ColumnType::Long, found("int4", -1), widen(ColumnType::Long)),
+        (ColumnType::Long, found("int8", -1), Fit::Fits),
+        (ColumnType::Boolean, found("bool", -1), Fit::Fits),
+        (ColumnType::Guid, found("uuid", -1), Fit::Fits),
+        (ColumnType::Guid, found("text", -1), Fit::Misfit),
     ] {
-        assert_eq!(fits(wanted, &there), expected, "{wanted:?} in {there:?}");
+        assert_eq!(fit(wanted, found_type(&there)), expected, "{wanted:?} in {there:?}");
     }
 }
 
@@ -60,7 +65,7 @@ fn table(columns: usize, name: &str) -> Table {
 fn every_misfit_of_a_table_is_told() {
     let mut columns = HashMap::new();
     columns.insert("Id".to_owned(), found("text", -1));
-    columns.insert("c0".to_owned(), found("int8", -1));
+    columns.insert("c0".to_owned(), found("varchar", 104));
     columns.insert("c1".to_owned(), found("int4", -1));
     let there = FoundTable { columns, ordinary: true, keyed: false, owned: true };
     let codes: Vec<_> =

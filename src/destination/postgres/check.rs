@@ -5,13 +5,13 @@
 
 use tokio_postgres::Client;
 
-use super::activate::key_of;
+use super::activate::{alterations, filled, key_of};
 use super::blame::trouble;
 use super::classify::{Moment, classify};
 use super::connection::Connections;
 use super::failure::Failure;
-use super::{catalog, ddl, own_ddl, quote, registry};
-use crate::destination::own_tables::{self, OWN_SCHEMA, OWN_VERSION, name};
+use super::{catalog, ddl, metadata, own_ddl, quote, registry};
+use crate::destination::own_tables::{self, Found, OWN_SCHEMA, OWN_VERSION, name};
 use crate::destination::{Activation, Finding, Trouble};
 use crate::model::table::Table;
 
@@ -72,6 +72,7 @@ impl Check<'_> {
         for entity in entities {
             self.table(&entity.mapping.table, &user).await?;
         }
+        self.layout(&user).await?;
         if can_bind {
             self.binding().await?;
         }
@@ -201,15 +202,42 @@ impl Check<'_> {
             self.findings.push(well(format!("the columns of table {full_name}")));
         }
         self.findings.extend(misfits.into_iter().map(wrong));
-        let missing = catalog::missing_columns(table, &found);
-        if !missing.is_empty() {
-            let what = format!("adding {} columns to table {full_name}", missing.len());
+        for alteration in alterations(table, &found) {
+            let what = format!("adding columns to table {full_name}, or widening them");
             self.note(what, found.owned, "42501", || {
                 format!(
                     "Only its owner may: let them run this, or grant keepstep their role. {}",
-                    ddl::add_columns(table, &missing).replace("\n ", "")
+                    alteration.replace("\n ", "")
                 )
             });
+        }
+        Ok(())
+    }
+
+    /// The tables beside those of the entities.
+    async fn layout(&mut self, user: &str) -> Result<(), Failure> {
+        let layout = &self.activation.layout;
+        let tables = metadata::wanted(layout);
+        if tables.is_empty() || !catalog::schema_exists(self.client, &layout.schema).await? {
+            // Without its schema there is nothing; the right to make it is asked for each entity.
+            return Ok(());
+        }
+        let mut missing = false;
+        for table in tables {
+            let name = layout.name(table.name);
+            match catalog::find_table(self.client, &layout.schema, &name).await? {
+                None => missing = true,
+                Some(found) => {
+                    let misfit = metadata::check(table, layout, &found).err();
+                    self.findings.extend(misfit.map(wrong));
+                    for right in ["SELECT", "INSERT", "DELETE"] {
+                        self.table_right(&layout.schema, &name, right, user).await?;
+                    }
+                }
+            }
+        }
+        if missing {
+            self.schema_right(&layout.schema, "CREATE", user).await?;
         }
         Ok(())
     }
@@ -219,11 +247,21 @@ impl Check<'_> {
         let profile = &self.activation.profile;
         let registered = registry::registrations(self.client).await?;
         let cursors = registry::cursors(self.client, profile).await?;
-        let planned = own_tables::plan(self.activation, key_of, &registered, &cursors);
-        self.findings.push(match planned {
-            Ok(_) => well(format!("the tables that profile {profile} writes")),
-            Err(trouble) => wrong(trouble),
-        });
+        let filled = match filled(self.client, self.activation, &registered).await {
+            Ok(filled) => filled,
+            // Not to be read: the right that is missing is told already.
+            Err(Failure::Server(_)) => Vec::new(),
+            Err(other) => return Err(other),
+        };
+        let found =
+            Found { registry: &registered, cursors: &cursors, filled: &filled, misfits: &[] };
+        match own_tables::plan(self.activation, key_of, &found) {
+            Ok(plan) => {
+                self.findings.push(well(format!("the tables that profile {profile} writes")));
+                self.findings.extend(plan.refused.into_iter().map(|one| wrong(one.trouble)));
+            }
+            Err(trouble) => self.findings.push(wrong(trouble)),
+        }
         Ok(())
     }
 

@@ -114,6 +114,21 @@ pub(super) fn add_columns(table: &Table, columns: &[Column]) -> String {
     format!("ALTER TABLE {}{}", table_name(table), added.join(","))
 }
 
+/// Gives columns wider types.
+pub(super) fn widen_columns(table: &Table, columns: &[Column]) -> String {
+    let widened: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            format!(
+                "\n  ALTER COLUMN {} TYPE {}",
+                quote::name(&column.name),
+                type_text(column.column_type)
+            )
+        })
+        .collect();
+    format!("ALTER TABLE {}{}", table_name(table), widened.join(","))
+}
+
 /// How a staging table stores long values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {

@@ -28,7 +28,8 @@ use self::statements::Ending;
 use self::write::Write;
 use super::desk::Desk;
 use super::{
-    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+    Activated, Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError,
+    Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
@@ -52,6 +53,8 @@ mod failure;
 mod held;
 mod held_statements;
 mod look;
+mod metadata;
+mod metadata_statements;
 mod numeric;
 mod own_ddl;
 mod quote;
@@ -176,7 +179,7 @@ impl Destination for PostgresDestination {
         check::check(&self.connections, activation).await
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         activate::activate(&self.connections, &self.settings, activation).await
     }
 

@@ -2,14 +2,17 @@
 
 use tokio_postgres::{Client, Row};
 
+use super::ddl::table_name;
 use super::failure::Failure;
 use super::own_ddl::{self, own_table};
+use super::quote;
 use crate::destination::Trouble;
 use crate::destination::own_tables::{Plan, Registration, StartedCursor, TableKey, name};
 use crate::model::checkpoint::Scope;
 use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::EntityName;
+use crate::model::table::Table;
 
 /// The version of the own tables; 0 where there are none.
 pub(super) async fn version(client: &Client) -> Result<i64, Failure> {
@@ -92,6 +95,12 @@ fn cursor(row: &Row) -> Result<StartedCursor, Failure> {
     })
 }
 
+/// Whether a table holds any row.
+pub(super) async fn any_row(client: &Client, table: &Table) -> Result<bool, Failure> {
+    let text = format!("SELECT EXISTS (SELECT FROM {})", table_name(table));
+    Ok(client.query_one(&text, &[]).await?.try_get(0)?)
+}
+
 /// Writes what the rules answered.
 pub(super) async fn write(
     client: &Client,
@@ -109,6 +118,10 @@ pub(super) async fn write(
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
             [schema, table, &line.profile.as_str(), &entity, &topic, &partitions, &line.active];
         client.execute(&register, &values).await?;
+    }
+    for table in &plan.truncate {
+        let text = format!("DELETE FROM {}", quote::qualified(&table.schema, &table.name));
+        client.execute(&text, &[]).await?;
     }
     let retire = format!(
         "UPDATE {registry} SET active = false, updated_at = now() WHERE table_schema = $1 AND table_name = $2"

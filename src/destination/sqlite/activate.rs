@@ -6,13 +6,15 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::ddl::{self, Affinity, affinity, wanted_affinity};
+use super::metadata;
 use super::names::{SYSTEM_COLUMNS, check_names, own_table, table_key};
 use super::statements::{self, ImageGuard};
 use super::stop::Stop;
+use crate::destination::fitting::left_over;
 use crate::destination::own_tables::{
-    OWN_VERSION, Plan, Registration, StartedCursor, TableKey, name, newer_version, plan,
+    Found, OWN_VERSION, Plan, Registration, StartedCursor, TableKey, name, newer_version, plan,
 };
-use crate::destination::{Activation, Trouble};
+use crate::destination::{Activated, Activation, Refused, Trouble};
 use crate::model::checkpoint::Scope;
 use crate::model::position::{NextOffset, Partition, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
@@ -22,14 +24,43 @@ use crate::model::table::{Column, ColumnType, ID, Table, VERSION_NUMBER};
 /// Does all of an activation that is not done yet.
 ///
 /// # Errors
-/// A refusal of the registry, of a name, of a table that does not fit; or what SQLite says.
-pub(super) fn activate(connection: &Connection, activation: &Activation) -> Result<(), Stop> {
+/// A refusal of the registry, of a name; or what SQLite says.
+pub(super) fn activate(
+    connection: &Connection,
+    activation: &Activation,
+) -> Result<Activated, Stop> {
     upgrade_own_tables(connection)?;
-    let plan = read_plan(connection, activation)?;
     for entity in &activation.entities {
-        ensure_table(connection, &entity.mapping.table)?;
+        check_names(&entity.mapping.table).map_err(Stop::Refused)?;
     }
-    carry_out(connection, activation, &plan)
+    // Asked before anything is made, and again with what does not fit.
+    let mut misfits = read_plan(connection, activation, &[])?.refused;
+    let mut answer = Activated::default();
+    for entity in &activation.entities {
+        let (name, table) = (&entity.mapping.entity, &entity.mapping.table);
+        if misfits.iter().any(|refused| refused.entity == *name) {
+            continue;
+        }
+        connection.execute_batch(statements::SAVE)?;
+        match ensure_table(connection, table) {
+            Ok(columns) => {
+                let names = columns.iter().map(String::as_str);
+                let left_over = left_over(name, table, names, str::eq_ignore_ascii_case);
+                answer.left_over.extend(left_over);
+            }
+            Err(Stop::Refused(trouble)) => {
+                connection.execute_batch(statements::UNDO)?;
+                misfits.push(Refused { entity: name.clone(), trouble });
+            }
+            Err(other) => return Err(other),
+        }
+        connection.execute_batch(statements::KEEP)?;
+    }
+    let plan = read_plan(connection, activation, &misfits)?;
+    carry_out(connection, activation, &plan)?;
+    metadata::lay_out(connection, activation)?;
+    answer.refused = plan.refused;
+    Ok(answer)
 }
 
 /// Brings the own tables to this program's version.
@@ -79,7 +110,7 @@ fn own_version(connection: &Connection) -> Result<i64, Stop> {
 }
 
 /// `table`, `view`, or nothing.
-fn what_is_there(connection: &Connection, name: &str) -> Result<Option<String>, Stop> {
+pub(super) fn what_is_there(connection: &Connection, name: &str) -> Result<Option<String>, Stop> {
     let mut statement = connection.prepare_cached(statements::what_is_there())?;
     Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
 }
@@ -88,7 +119,11 @@ fn what_is_there(connection: &Connection, name: &str) -> Result<Option<String>, 
 ///
 /// # Errors
 /// A refusal of the registry; or what SQLite says.
-pub(super) fn read_plan(connection: &Connection, activation: &Activation) -> Result<Plan, Stop> {
+pub(super) fn read_plan(
+    connection: &Connection,
+    activation: &Activation,
+    misfits: &[Refused],
+) -> Result<Plan, Stop> {
     let mut registry = connection.prepare_cached(&statements::registry())?;
     let registry = registry.query_map([], registration)?;
     let registry: Vec<Option<Registration>> = registry.collect::<rusqlite::Result<_>>()?;
@@ -104,7 +139,17 @@ pub(super) fn read_plan(connection: &Connection, activation: &Activation) -> Res
     let mut cursors = connection.prepare_cached(&statements::cursors_of_profile())?;
     let cursors = cursors.query_map(params![activation.profile.as_str()], started_cursor)?;
     let cursors: Vec<StartedCursor> = cursors.collect::<rusqlite::Result<_>>()?;
-    plan(activation, table_key, &registry, &cursors).map_err(Stop::Refused)
+    let mut filled = Vec::new();
+    for entity in &activation.entities {
+        let table = &entity.mapping.table;
+        if what_is_there(connection, &table.name)?.as_deref() == Some("table")
+            && connection.prepare(&statements::any_row(table))?.exists([])?
+        {
+            filled.push(table_key(table));
+        }
+    }
+    let found = Found { registry: &registry, cursors: &cursors, filled: &filled, misfits };
+    plan(activation, table_key, &found).map_err(Stop::Refused)
 }
 
 /// `None` if the profile is none.
@@ -147,6 +192,9 @@ fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> R
             line.active
         ])?;
     }
+    for table in &plan.truncate {
+        connection.execute(&statements::empty(table), [])?;
+    }
     for table in &plan.retire {
         connection.prepare_cached(&statements::retire())?.execute(params![table.name])?;
     }
@@ -162,16 +210,17 @@ fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> R
     Ok(())
 }
 
-/// Makes a table, or adds the columns that one lacks.
+/// Makes a table, or adds the columns that one lacks; answers with the names of all that were
+/// there. Nothing needs widening: SQLite keeps every text and number as long as it is.
 ///
 /// # Errors
 /// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
-pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<(), Stop> {
+pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<Vec<String>, Stop> {
     check_names(table).map_err(Stop::Refused)?;
     match what_is_there(connection, &table.name)?.as_deref() {
         None => {
             connection.execute_batch(&ddl::create_table(table))?;
-            return Ok(());
+            return Ok(Vec::new());
         }
         Some("table") => {}
         Some(_) => return Err(Stop::Refused(no_key(table))),
@@ -179,9 +228,12 @@ pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<(),
     let mut found = connection.prepare_cached(statements::columns_of_table())?;
     let found = found.query_map(params![table.name.as_str()], |row| {
         let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((name.to_ascii_lowercase(), affinity(&declared)))
+        Ok((name, affinity(&declared)))
     })?;
-    let found: HashMap<String, Affinity> = found.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<(String, Affinity)> = found.collect::<rusqlite::Result<_>>()?;
+    let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+    let found: HashMap<String, Affinity> =
+        found.into_iter().map(|(name, affinity)| (name.to_ascii_lowercase(), affinity)).collect();
     let system = SYSTEM_COLUMNS.iter().map(|name| Column {
         name: (*name).into(),
         column_type: if *name == VERSION_NUMBER { ColumnType::Long } else { ColumnType::Guid },
@@ -197,7 +249,7 @@ pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<(),
     }
     // A trial: an upsert can only be prepared where "Id" is unique.
     match connection.prepare(&statements::image(table, ImageGuard::None)) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(names),
         Err(_) => Err(Stop::Refused(no_key(table))),
     }
 }

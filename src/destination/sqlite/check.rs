@@ -8,7 +8,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::activate::{ensure_table, read_plan, upgrade_own_tables};
 use super::open::{Missing, open_plainly};
 use super::stop::Stop;
-use super::{SqliteSettings, names};
+use super::{SqliteSettings, metadata, names};
+use crate::destination::own_tables::Plan;
 use crate::destination::{Activation, DestinationError, Finding, Trouble};
 
 /// Everything that was tried, in order.
@@ -45,18 +46,27 @@ fn try_activation(findings: &mut Vec<Finding>, trial: &Connection, activation: &
     let own_works = note(findings, "keepstep's own tables".to_owned(), own).is_some();
     for entity in &activation.entities {
         let table = &entity.mapping.table;
-        note(findings, format!("table {}", table.name), ensure_table(trial, table));
+        let ensured = ensure_table(trial, table);
+        note(findings, format!("table {}", table.name), ensured);
         if own_works {
             // Alone, so that one refusal does not hide the next.
             let alone = Activation { entities: vec![entity.clone()], ..activation.clone() };
-            let bound = read_plan(trial, &alone);
+            let bound = read_plan(trial, &alone, &[]).and_then(without_refusal);
             note(findings, format!("the binding of table {}", table.name), bound);
         }
     }
     if own_works {
-        let together = read_plan(trial, activation);
+        let together = read_plan(trial, activation, &[]);
         note(findings, "the bindings together, and the checkpoints".to_owned(), together);
     }
+    if activation.layout.metadata || activation.layout.delete_log {
+        let beside = metadata::lay_out(trial, activation);
+        note(findings, "the metadata tables and the log of deletes".to_owned(), beside);
+    }
+}
+
+fn without_refusal(plan: Plan) -> Result<(), Stop> {
+    plan.refused.into_iter().next().map_or(Ok(()), |refused| Err(Stop::Refused(refused.trouble)))
 }
 
 /// Notes what was tried and how it went.

@@ -25,7 +25,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::desk::Desk;
 use super::{
-    Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError, Written,
+    Activated, Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError,
+    Written,
 };
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
@@ -45,6 +46,8 @@ mod desk;
 pub mod desk_statements;
 mod held;
 pub mod held_statements;
+mod metadata;
+pub mod metadata_statements;
 mod names;
 mod open;
 pub mod statements;
@@ -214,7 +217,7 @@ impl Destination for SqliteDestination {
         }
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         let activation = activation.clone();
         self.work("activating a profile", Missing::Create, move |connection, _| {
             in_transaction(connection, |inner| activate::activate(inner, &activation))

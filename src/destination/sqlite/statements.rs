@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::names::{own_table, quoted};
-use crate::destination::own_tables::name;
+use crate::destination::own_tables::{TableKey, name};
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// What an image has to look at before it applies.
@@ -146,6 +146,23 @@ pub fn retire() -> String {
         "UPDATE {} AS t SET \"active\" = 0 WHERE t.\"table_name\" = ?1",
         own_table(name::OBJECT_REGISTRY)
     )
+}
+
+/// Begins what may be undone alone, undoes it, ends it.
+pub const SAVE: &str = "SAVEPOINT keepstep_table";
+/// See [`SAVE`].
+pub const UNDO: &str = "ROLLBACK TO keepstep_table";
+/// See [`SAVE`].
+pub const KEEP: &str = "RELEASE keepstep_table";
+
+/// Whether a table has any row.
+pub fn any_row(table: &Table) -> String {
+    format!("SELECT 1 FROM {} LIMIT 1", quoted(&table.name))
+}
+
+/// Takes all rows out of a table.
+pub fn empty(table: &TableKey) -> String {
+    format!("DELETE FROM {}", quoted(&table.name))
 }
 
 /// Version of the own tables.

@@ -24,11 +24,11 @@ const MAX_TEXT_LENGTH: i64 = 1_073_741_823;
 pub(super) fn attribute(name: CompactString, members: &Object) -> Result<Attribute, Problem> {
     let kind = kind(members)?;
     let labels = labels(members, "DisplayName")?;
-    let origin = origin(members)?;
+    let origin = origin(&kind, members)?;
     Ok(Attribute { name, kind, labels, origin })
 }
 
-fn origin(members: &Object) -> Result<Origin, Problem> {
+fn origin(kind: &AttributeKind, members: &Object) -> Result<Origin, Problem> {
     let virtual_type = match member(members, "AttributeTypeName") {
         None => None,
         Some(value) => optional_text(object(value, "AttributeTypeName")?, "Value")?,
@@ -43,13 +43,37 @@ fn origin(members: &Object) -> Result<Origin, Problem> {
     let metadata_id = optional_text(members, "MetadataId")?
         .map(|id| id.parse().map_err(|_| Problem::WrongType { field: "MetadataId", expected }))
         .transpose()?;
-    let set = member(members, "OptionSet").or_else(|| member(members, "GlobalOptionSet"));
-    let is_global = set.and_then(|set| set.get("IsGlobal")).and_then(Value::as_bool);
+    let is_global = option_set_members(members)?.get("IsGlobal").and_then(Value::as_bool);
+    // What stands there alone is shared, whether it says so or not.
+    let alone =
+        member(members, "OptionSet").is_none() && member(members, "GlobalOptionSet").is_some();
+    let (option_set, boolean_options) = match kind {
+        AttributeKind::Choices { .. } => (option_set(members)?.0, Vec::new()),
+        AttributeKind::Boolean => (None, boolean_options(members)?),
+        _ => (None, Vec::new()),
+    };
     Ok(Origin {
         type_name: shortened(type_name),
         metadata_id,
-        global_option_set: is_global.unwrap_or(false),
+        global_option_set: is_global.unwrap_or(alone),
+        option_set,
+        boolean_options,
     })
+}
+
+/// The options of a boolean: its two by name, as the Web API has them, or a list as choices have.
+fn boolean_options(members: &Object) -> Result<Vec<ChoiceOption>, Problem> {
+    let set = option_set_members(members)?;
+    let mut named = Vec::new();
+    for field in ["FalseOption", "TrueOption"] {
+        if let Some(option) = member(set, field) {
+            named.push(choice_option(object(option, field)?)?);
+        }
+    }
+    if named.windows(2).any(|pair| pair[0].value == pair[1].value) {
+        return Err(Problem::Repeated("an option"));
+    }
+    if named.is_empty() { Ok(option_set(members)?.1) } else { Ok(named) }
 }
 
 fn kind(members: &Object) -> Result<AttributeKind, Problem> {
@@ -122,12 +146,17 @@ fn targets(members: &Object) -> Result<Vec<CompactString>, Problem> {
         .collect()
 }
 
+/// Where the option set stands: its own object, or beside the attribute.
+fn option_set_members(members: &Object) -> Result<&Object, Problem> {
+    match member(members, "OptionSet").or_else(|| member(members, "GlobalOptionSet")) {
+        None => Ok(members),
+        Some(set) => object(set, "OptionSet"),
+    }
+}
+
 /// Name and options: of `OptionSet`, of `GlobalOptionSet`, or beside the attribute.
 fn option_set(members: &Object) -> Result<(Option<CompactString>, Vec<ChoiceOption>), Problem> {
-    let set = match member(members, "OptionSet").or_else(|| member(members, "GlobalOptionSet")) {
-        None => members,
-        Some(set) => object(set, "OptionSet")?,
-    };
+    let set = option_set_members(members)?;
     let name = match optional_text(set, "Name")? {
         None => None,
         Some(name) => Some(bounded_name(name, "Name of the option set")?),

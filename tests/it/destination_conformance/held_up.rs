@@ -7,7 +7,7 @@ use keepstep::destination::WhichHeld;
 use keepstep::destination::desk::Desk;
 use keepstep::destination::faulty::{Call, Fault, Faulty};
 use keepstep::destination::{
-    Activation, Destination, DestinationError, Finding, WriteError, Written,
+    Activated, Activation, Destination, DestinationError, Finding, WriteError, Written,
 };
 use keepstep::model::batch::Batch;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
@@ -100,7 +100,7 @@ impl Destination for HeldUp {
         self.inner.check(activation).await
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         self.inner.activate(activation).await
     }
 

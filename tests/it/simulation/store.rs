@@ -10,7 +10,7 @@ use keepstep::destination::desk::Desk;
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
 use keepstep::destination::{
-    Activation, Destination, DestinationError, Finding, WriteError, Written,
+    Activated, Activation, Destination, DestinationError, Finding, WriteError, Written,
 };
 use keepstep::model::batch::Batch;
 use keepstep::model::cell::Cell;
@@ -254,7 +254,7 @@ impl Destination for Waiting {
         self.ask(move |inner, runtime| runtime.block_on(inner.check(&activation))).await
     }
 
-    async fn activate(&self, activation: &Activation) -> Result<(), DestinationError> {
+    async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
         let activation = activation.clone();
         self.ask(move |inner, runtime| runtime.block_on(inner.activate(&activation))).await
     }

@@ -1,0 +1,73 @@
+//! Text of the statements of the metadata tables and the log of deletes. Pure; pinned by golden
+//! files.
+
+use super::ddl::declared_type;
+use super::names::quoted;
+use crate::model::metadata_tables::{IDENTITY, MetadataTable};
+use crate::model::table::{ID, Table, VERSION_NUMBER};
+
+/// Makes a table. `name` has the prefix. Ids are never given twice, so that a reader may go on
+/// from the last one that it has seen.
+pub fn create(table: &MetadataTable, name: &str) -> String {
+    let mut lines = Vec::new();
+    if table.identity {
+        lines.push(format!("  {} INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", quoted(IDENTITY)));
+    }
+    lines.extend(table.columns.iter().map(|column| {
+        let null = if column.nullable { "" } else { " NOT NULL" };
+        format!("  {} {}{null}", quoted(column.name), declared_type(column.column_type))
+    }));
+    if !table.identity {
+        let key: Vec<String> = table.key().iter().map(|column| quoted(column.name)).collect();
+        lines.push(format!("  PRIMARY KEY ({})", key.join(", ")));
+    }
+    format!("CREATE TABLE {} (\n{}\n)", quoted(name), lines.join(",\n"))
+}
+
+/// The rows of one owner. 1 owner.
+pub fn select(table: &MetadataTable, name: &str) -> String {
+    format!(
+        "SELECT {} FROM {} AS t WHERE t.{} = ?1",
+        columns(table, "t."),
+        quoted(name),
+        quoted(table.owner().name)
+    )
+}
+
+/// Puts a row in. One parameter for each column.
+pub fn insert(table: &MetadataTable, name: &str) -> String {
+    let values: Vec<String> = (1..=table.columns.len()).map(|at| format!("?{at}")).collect();
+    format!("INSERT INTO {} ({}) VALUES ({})", quoted(name), columns(table, ""), values.join(", "))
+}
+
+/// Takes the rows of a key away. One parameter for each column of the key.
+pub fn delete(table: &MetadataTable, name: &str) -> String {
+    let same: Vec<String> = (table.key().iter().zip(1..))
+        .map(|(column, at)| format!("t.{} = ?{at}", quoted(column.name)))
+        .collect();
+    format!("DELETE FROM {} AS t WHERE {}", quoted(name), same.join(" AND "))
+}
+
+fn columns(table: &MetadataTable, before: &str) -> String {
+    let names: Vec<String> =
+        table.columns.iter().map(|column| format!("{before}{}", quoted(column.name))).collect();
+    names.join(", ")
+}
+
+/// Notes the row that a delete is about to take away, in the log of that name. 1 record, 2 version
+/// (unversioned: null, and the row's own stands for it), 3 now, 4 entity.
+pub fn log_delete(table: &Table, log: &str, guarded: bool) -> String {
+    let version = quoted(VERSION_NUMBER);
+    let guard = if guarded {
+        format!(" AND (t.{version} IS NULL OR t.{version} <= ?2)")
+    } else {
+        String::new()
+    };
+    format!(
+        "INSERT INTO {} (\"EntityName\", \"RecordId\", \"SinkDeleteTime\", \"VersionNumber\") \
+         SELECT ?4, ?1, ?3, ifnull(?2, ifnull(t.{version}, 0)) FROM {} AS t WHERE t.{} = ?1{guard}",
+        quoted(log),
+        quoted(&table.name),
+        quoted(ID)
+    )
+}
