@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use keepstep::destination::Destination;
 use keepstep::destination::faulty::{Fault, Faulty};
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
+use keepstep::model::cell::Cell;
 use keepstep::model::checkpoint::LaneId;
+use keepstep::model::metadata_tables::{DELETE_LOG_TABLE, METADATA_TABLES};
 use keepstep::model::mutation::Mutations;
 use keepstep::model::profile::ProfileId;
 use keepstep::model::record::RecordId;
@@ -93,6 +95,30 @@ impl Database for MemoryDatabase {
             version: tombstone.version.map_or(0, |version| version.0),
         })
         .collect()
+    }
+
+    async fn lines(&self, _: &str, table: &str, columns: &[&str]) -> Vec<Vec<Option<String>>> {
+        let state = self.destination.state();
+        let mut tables = METADATA_TABLES.into_iter().chain([&DELETE_LOG_TABLE]);
+        let made = tables.find(|made| made.name == table).unwrap();
+        let print = |row: &Vec<Cell>| {
+            let cell = |name: &&str| {
+                let at = made.columns.iter().position(|column| column.name == *name).unwrap();
+                match &row[at] {
+                    Cell::Null => None,
+                    Cell::Text(text) => Some(text.to_string()),
+                    Cell::Integer(number) => Some(number.to_string()),
+                    Cell::Long(number) => Some(number.to_string()),
+                    Cell::Boolean(flag) => Some(flag.to_string()),
+                    other => panic!("no cell of a line: {other:?}"),
+                }
+            };
+            columns.iter().map(cell).collect()
+        };
+        let rows = state.beside.get(table).map(Vec::as_slice).unwrap_or_default();
+        let mut lines: Vec<Vec<_>> = rows.iter().map(print).collect();
+        lines.sort();
+        lines
     }
 
     async fn cursors(&self, lane: &LaneId) -> Vec<StoredCursor> {

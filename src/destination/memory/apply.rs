@@ -7,6 +7,7 @@ use crate::model::change::Version;
 use crate::model::checkpoint::Fence;
 use crate::model::failure::{Cause, Rejection};
 use crate::model::mapping::Mapping;
+use crate::model::metadata_tables::logged_name;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::{ImagePart, NetChange, PatchPart};
 use crate::model::profile::ProfileId;
@@ -136,7 +137,21 @@ impl OneRow<'_> {
             tombstone.version = tombstone.version.max(version);
         }
         let key = self.row_key();
-        if self.state.rows.remove(&key).is_some() { Outcome::Applied } else { Outcome::Nothing }
+        let Some(row) = self.state.rows.remove(&key) else { return Outcome::Nothing };
+        if let Some(log) = &self.mapping.table.deletes.logged_in {
+            let version = version.or(row.version).map_or(0, |version| version.0);
+            let text = |text: &str| Cell::Text(text.into());
+            let entity = text(&logged_name(self.mapping.entity.as_str()));
+            // It has no clock of its own.
+            let line = vec![
+                entity,
+                text(&self.change.record_id.canonical()),
+                Cell::Null,
+                Cell::Long(version),
+            ];
+            self.state.beside.entry(log.to_string()).or_default().push(line);
+        }
+        Outcome::Applied
     }
 
     fn image(&mut self, part: &ImagePart) -> bool {

@@ -27,6 +27,8 @@ pub(super) enum Step {
     Begin,
     /// Moves the cursors, or looks at them.
     Fence,
+    /// Notes which rows of the batch's table of this number are about to be deleted.
+    LogDeletes(usize),
     /// Deletes rows of the batch's table of this number.
     Delete(usize),
     /// Remembers deletes.

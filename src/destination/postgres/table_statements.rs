@@ -16,6 +16,7 @@ use super::statements::{Statement, Step, TableWork};
 use crate::destination::own_tables::name as own;
 use crate::destination::shape::{PatchFlavour, Patches};
 use crate::model::checkpoint::LaneId;
+use crate::model::metadata_tables::{DELETE_LOG_TABLE, logged_name};
 use crate::model::mutation::Mutations;
 use crate::model::net_change::UNVERSIONED;
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER};
@@ -41,6 +42,9 @@ impl TableStatements<'_> {
         let (at, shape) = (self.at, &self.work.shape.parts);
         let mut add = |step, text| statements.push(Statement::new(step, text));
         if shape.deletes > 0 {
+            if let Some(log) = &self.work.table.deletes.logged_in {
+                add(Step::LogDeletes(at), self.log_deletes(log));
+            }
             add(Step::Delete(at), self.delete());
             if !self.mutations.tombstone_forgotten() {
                 add(Step::Tombstones(at), self.remember());
@@ -79,6 +83,27 @@ impl TableStatements<'_> {
         };
         format!(
             "DELETE FROM {} AS t USING {} AS s WHERE s.kind = {KIND_DELETE} AND t.{} = s.id{guard}",
+            self.table(),
+            self.work.staging,
+            quote::name(ID),
+        )
+    }
+
+    /// One line for each row that is about to go.
+    fn log_deletes(&self, log: &str) -> String {
+        let (version, guard) = if self.work.versioned {
+            ("s.version".to_owned(), format!(" AND {}", self.row_not_newer("<= s.version")))
+        } else {
+            (format!("coalesce(t.{}, 0)", quote::name(VERSION_NUMBER)), String::new())
+        };
+        let guard = if self.guarded() { guard } else { String::new() };
+        let columns: Vec<String> =
+            DELETE_LOG_TABLE.columns.iter().map(|column| quote::name(column.name)).collect();
+        format!(
+            "INSERT INTO {} ({}) SELECT {}, s.id::text, {STAMP}, {version} FROM {} AS t JOIN {} AS s ON t.{} = s.id WHERE s.kind = {KIND_DELETE}{guard}",
+            quote::qualified(&self.work.table.schema, log),
+            columns.join(", "),
+            quote::text(&logged_name(self.work.entity.as_str())),
             self.table(),
             self.work.staging,
             quote::name(ID),

@@ -234,6 +234,7 @@ impl Write<'_> {
             match statement.step {
                 Step::Begin
                 | Step::Fence
+                | Step::LogDeletes(_)
                 | Step::Hold
                 | Step::Release
                 | Step::Constraints
@@ -330,7 +331,8 @@ fn obstacle(statements: &[Statement], failed: Failed) -> Obstacle {
         Some(Step::Fence) if on_purpose => return Obstacle::Fenced,
         Some(Step::Patches(at)) if on_purpose => return Obstacle::NoBase(at),
         Some(
-            Step::Delete(at)
+            Step::LogDeletes(at)
+            | Step::Delete(at)
             | Step::Tombstones(at)
             | Step::UpdateMerged(at)
             | Step::InsertMerged(at)

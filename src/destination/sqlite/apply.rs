@@ -17,6 +17,7 @@ use crate::model::change::Version;
 use crate::model::checkpoint::LaneId;
 use crate::model::failure::{Cause, Rejection};
 use crate::model::mapping::Mapping;
+use crate::model::metadata_tables::logged_name;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::{ImagePart, NetChange, PatchPart};
 use crate::model::record::RecordId;
@@ -57,6 +58,7 @@ pub(super) struct TableWriter<'a> {
     images: [Option<CachedStatement<'a>>; 4],
     patches: HashMap<(PatchGuard, Vec<u16>), CachedStatement<'a>>,
     delete: Option<CachedStatement<'a>>,
+    log_delete: Option<CachedStatement<'a>>,
     bury: Option<CachedStatement<'a>>,
     row_version: Option<CachedStatement<'a>>,
     scratch: Scratch,
@@ -87,6 +89,7 @@ impl<'a> TableWriter<'a> {
             images: [const { None }; 4],
             patches: HashMap::new(),
             delete: None,
+            log_delete: None,
             bury: None,
             row_version: None,
             scratch: Scratch::default(),
@@ -152,6 +155,19 @@ impl<'a> TableWriter<'a> {
     fn delete_row(&mut self, change: &NetChange, version: Version) -> Result<bool, Stop> {
         let guarded = self.guarded();
         let table = &self.mapping.table;
+        if let Some(log) = &table.deletes.logged_in {
+            let versioned = self.mapping.versioned;
+            let noting = ready(&mut self.log_delete, self.connection, || {
+                statements::log_delete(table, log, versioned, guarded)
+            })?;
+            noting.raw_bind_parameter(1, TextBytes(self.scratch.uuid(change.record_id.0)))?;
+            noting.raw_bind_parameter(2, logged_name(self.mapping.entity.as_str()))?;
+            noting.raw_bind_parameter(3, TextBytes(&self.now))?;
+            if versioned {
+                noting.raw_bind_parameter(4, version.0)?;
+            }
+            noting.raw_execute()?;
+        }
         let statement =
             ready(&mut self.delete, self.connection, || statements::delete_row(table, guarded))?;
         statement.raw_bind_parameter(1, TextBytes(self.scratch.uuid(change.record_id.0)))?;

@@ -198,6 +198,9 @@ pub(super) fn everything(activation: &Activation) -> Vec<String> {
     ));
     let tables = activation.entities.iter().map(|entity| &entity.mapping.table);
     statements.extend(tables.map(create_table));
+    statements.extend(super::metadata::wanted(&activation.layout).into_iter().map(|table| {
+        super::metadata_statements::create(table, &activation.layout.name(table.name))
+    }));
     statements
 }
 

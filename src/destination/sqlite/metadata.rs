@@ -11,10 +11,18 @@ use super::stop::Stop;
 use crate::destination::{Activation, Trouble};
 use crate::model::cell::Cell;
 use crate::model::instant_text::read_instant;
+use crate::model::layout::Layout;
 use crate::model::metadata_tables::{
-    DELETE_LOG_TABLE, MetadataRow, MetadataRows, MetadataTable, difference, metadata_rows,
+    DELETE_LOG_TABLE, METADATA_TABLES, MetadataRow, MetadataRows, MetadataTable, difference,
+    metadata_rows,
 };
 use crate::model::table::ColumnType;
+
+/// The tables that a layout has beside those of the entities.
+pub(super) fn wanted(layout: &Layout) -> Vec<&'static MetadataTable> {
+    let metadata = METADATA_TABLES.into_iter().filter(|_| layout.metadata);
+    metadata.chain(layout.delete_log.then_some(&DELETE_LOG_TABLE)).collect()
+}
 
 /// Makes what is missing and changes what differs.
 ///

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::names::{own_table, quoted};
 use crate::destination::own_tables::{TableKey, name};
+use crate::model::metadata_tables::DELETE_LOG_TABLE;
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// What an image has to look at before it applies.
@@ -239,6 +240,29 @@ pub fn delete_row(table: &Table, guarded: bool) -> String {
     let mut text = format!("DELETE FROM {} AS t WHERE t.{} = ?1", quoted(&table.name), quoted(ID));
     if guarded {
         let _ = write!(text, " AND {}", row_is_at_most("?2"));
+    }
+    text
+}
+
+/// Notes a row that is about to be deleted. 1 record, 2 entity, 3 now, 4 the delete's version where
+/// there are versions.
+pub fn log_delete(table: &Table, log: &str, versioned: bool, guarded: bool) -> String {
+    let columns: Vec<String> =
+        DELETE_LOG_TABLE.columns.iter().map(|column| quoted(column.name)).collect();
+    let version = if versioned {
+        "?4".to_owned()
+    } else {
+        format!("coalesce(t.{}, 0)", quoted(VERSION_NUMBER))
+    };
+    let mut text = format!(
+        "INSERT INTO {} ({}) SELECT ?2, ?1, ?3, {version} FROM {} AS t WHERE t.{} = ?1",
+        quoted(log),
+        columns.join(", "),
+        quoted(&table.name),
+        quoted(ID)
+    );
+    if guarded {
+        let _ = write!(text, " AND {}", row_is_at_most("?4"));
     }
     text
 }

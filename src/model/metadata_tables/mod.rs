@@ -161,6 +161,16 @@ pub const DELETE_LOG_TABLE: MetadataTable = MetadataTable {
     key_columns: 0,
 };
 
+/// The name of an entity as the log holds it: names of the source fit, longer ones are cut.
+pub fn logged_name(entity: &str) -> String {
+    let mut units = 0;
+    let fits = |letter: &char| {
+        units += letter.len_utf16();
+        units <= NAME_UNITS as usize
+    };
+    entity.chars().take_while(fits).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,6 +76,10 @@ pub trait Database: Send + Sync {
     /// The checkpoint of a lane as it is stored, ascending by entity.
     async fn cursors(&self, lane: &LaneId) -> Vec<StoredCursor>;
 
+    /// Columns of a table that stands beside those of entities, its rows ascending by them; booleans
+    /// as `true` and `false`. None if the table is not there.
+    async fn lines(&self, schema: &str, table: &str, columns: &[&str]) -> Vec<Vec<Option<String>>>;
+
     /// Keeps the present state of all tables, own tables too.
     async fn back_up(&self);
 

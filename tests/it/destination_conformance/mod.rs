@@ -14,6 +14,7 @@ pub mod scene;
 mod activation;
 mod basics;
 mod batches;
+mod beside;
 mod checkpoint;
 mod desk;
 mod fence;
@@ -131,6 +132,10 @@ const CASES: &[Case] = &[
         Box::pin(tombstones::a_delete_and_a_create_at_once(scene))
     }),
     case("many deletes at once", |scene| Box::pin(tombstones::many_deletes_at_once(scene))),
+    case("deletes are logged once", |scene| Box::pin(beside::deletes_are_logged_once(scene))),
+    case("metadata follows the definitions", |scene| {
+        Box::pin(beside::metadata_follows_the_definitions(scene))
+    }),
     case("holds and rows commit together", |scene| {
         Box::pin(held::holds_and_rows_commit_together(scene))
     }),

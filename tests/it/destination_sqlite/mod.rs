@@ -149,6 +149,35 @@ impl Database for SqliteDatabase {
         rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
     }
 
+    async fn lines(&self, _: &str, table: &str, columns: &[&str]) -> Vec<Vec<Option<String>>> {
+        let connection = self.connection();
+        let names: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
+        let Ok(mut statement) =
+            connection.prepare(&format!("SELECT {} FROM \"{table}\"", names.join(", ")))
+        else {
+            return Vec::new();
+        };
+        let rows = statement.query_map([], |row| {
+            let cell = |(at, name): (usize, &&str)| {
+                Ok(match row.get_ref(at)? {
+                    rusqlite::types::ValueRef::Null => None,
+                    rusqlite::types::ValueRef::Integer(flag) if name.starts_with("Is") => {
+                        Some((flag == 1).to_string())
+                    }
+                    rusqlite::types::ValueRef::Integer(number) => Some(number.to_string()),
+                    rusqlite::types::ValueRef::Text(text) => {
+                        Some(String::from_utf8(text.to_vec()).unwrap())
+                    }
+                    other => panic!("no cell of a line: {other:?}"),
+                })
+            };
+            columns.iter().enumerate().map(cell).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let mut lines: Vec<_> = rows.unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        lines.sort();
+        lines
+    }
+
     async fn cursors(&self, lane: &LaneId) -> Vec<StoredCursor> {
         let connection = self.connection();
         let text = "SELECT entity, next_offset, owner, last_offset, last_timestamp_ms, \

@@ -160,6 +160,17 @@ impl Database for PostgresDatabase {
             .collect()
     }
 
+    async fn lines(&self, schema: &str, table: &str, columns: &[&str]) -> Vec<Vec<Option<String>>> {
+        let names: Vec<String> = columns.iter().map(|name| format!("\"{name}\"::text")).collect();
+        let text = format!("SELECT {} FROM \"{schema}\".\"{table}\"", names.join(", "));
+        let plain = self.database.plain().await;
+        let rows = plain.client.query(&text, &[]).await.unwrap_or_default();
+        let cells = |row: &tokio_postgres::Row| (0..columns.len()).map(|at| row.get(at)).collect();
+        let mut lines: Vec<Vec<Option<String>>> = rows.iter().map(cells).collect();
+        lines.sort();
+        lines
+    }
+
     async fn cursors(&self, lane: &LaneId) -> Vec<StoredCursor> {
         let text = "SELECT entity, next_offset, owner, last_offset, last_timestamp_ms, last_length_bytes, last_crc FROM keepstep.checkpoint WHERE profile = $1 AND topic = $2 AND partition = $3 ORDER BY 1";
         let place = &lane.topic_partition;
