@@ -16,7 +16,7 @@ use keepstep::model::record::RecordId;
 use keepstep::model::table::Table;
 
 use crate::destination_conformance::laboratory::{
-    Abilities, Database, Laboratory, StoredCursor, StoredRow, StoredTombstone, Tamper,
+    Abilities, Database, Laboratory, Moments, StoredCursor, StoredRow, StoredTombstone, Tamper,
 };
 use crate::destination_conformance::printed::printed;
 
@@ -34,6 +34,8 @@ impl Laboratory for MemoryLaboratory {
             longest_name_bytes: usize::MAX,
             names_ignore_case: false,
             most_columns: None,
+            takes_any_name: true,
+            moments: Moments::ALL,
         }
     }
 

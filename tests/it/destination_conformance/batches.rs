@@ -18,6 +18,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
+use super::laboratory::Moments;
 use super::outcome::{Outcome, equal, worked};
 use super::scene::{self, Scene, attribute, text};
 use super::serial_model::{Did, Model};
@@ -94,7 +95,7 @@ fn kind(number: usize) -> AttributeKind {
     }
 }
 
-fn cell(number: usize, random: &mut StdRng) -> Cell {
+fn cell(number: usize, moments: Moments, random: &mut StdRng) -> Cell {
     if random.random_bool(0.1) {
         return Cell::Null;
     }
@@ -106,7 +107,7 @@ fn cell(number: usize, random: &mut StdRng) -> Cell {
             money.map_or(Cell::Null, Cell::Decimal)
         }
         3 => {
-            let unix_ms = random.random_range(-62_135_596_800_000..253_402_300_799_999);
+            let unix_ms = random.random_range(moments.first_ms..=moments.last_ms);
             Ticks::from_unix_ms(unix_ms).map_or(Cell::Null, Cell::Timestamp)
         }
         4 => Cell::Guid(RecordId(Uuid::from_u128(random.random()))),
@@ -120,11 +121,16 @@ fn typed(entity: &str, versioned: bool, columns: usize) -> Arc<Mapping> {
     scene::mapping(entity, versioned, attributes.collect())
 }
 
-fn some_cells(columns: usize, share: f64, random: &mut StdRng) -> Vec<(u16, Cell)> {
+fn some_cells(
+    columns: usize,
+    share: f64,
+    moments: Moments,
+    random: &mut StdRng,
+) -> Vec<(u16, Cell)> {
     let mut cells = Vec::new();
     for column in 0..columns {
         if random.random_bool(share) {
-            cells.push((u16::try_from(column).unwrap_or(0), cell(column, random)));
+            cells.push((u16::try_from(column).unwrap_or(0), cell(column, moments, random)));
         }
     }
     cells
@@ -135,16 +141,19 @@ pub async fn rows_of_313_columns(scene: Scene) -> Outcome {
     const COLUMNS: usize = 313 - 4;
     let mapping = typed("contact", true, COLUMNS);
     let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
-    let mut model = Model::new(&mapping);
+    let moments = scene.abilities.moments;
+    let mut model = Model::of_moments(&mapping, moments);
     let mut random = StdRng::seed_from_u64(313);
     for version in 1..=3 {
         let changes: Vec<Fitted> = (0..200)
             .map(|number| {
                 let id = scene::record(number);
                 match version {
-                    1 => scene::create(id, Some(1), &some_cells(COLUMNS, 0.5, &mut random)),
-                    2 => scene::image(id, Some(2), &some_cells(COLUMNS, 1.0, &mut random)),
-                    _ => scene::patch(id, Some(3), &some_cells(COLUMNS, 0.1, &mut random)),
+                    1 => {
+                        scene::create(id, Some(1), &some_cells(COLUMNS, 0.5, moments, &mut random))
+                    }
+                    2 => scene::image(id, Some(2), &some_cells(COLUMNS, 1.0, moments, &mut random)),
+                    _ => scene::patch(id, Some(3), &some_cells(COLUMNS, 0.1, moments, &mut random)),
                 }
             })
             .collect();
@@ -181,6 +190,7 @@ fn random_change(
     latest: &mut BTreeMap<RecordId, i64>,
     versioned: bool,
     columns: usize,
+    moments: Moments,
 ) -> Fitted {
     let id = scene::record(random.random_range(0..24));
     let latest = latest.entry(id).or_insert(0);
@@ -192,10 +202,10 @@ fn random_change(
     *latest = version.max(*latest);
     let version = versioned.then_some(version);
     match random.random_range(0..10) {
-        0 => scene::create(id, version, &some_cells(columns, 0.7, random)),
-        1..=2 => scene::image(id, version, &some_cells(columns, 0.7, random)),
+        0 => scene::create(id, version, &some_cells(columns, 0.7, moments, random)),
+        1..=2 => scene::image(id, version, &some_cells(columns, 0.7, moments, random)),
         3..=4 => scene::delete(id, version),
-        _ => scene::patch(id, version, &some_cells(columns, 0.3, random)),
+        _ => scene::patch(id, version, &some_cells(columns, 0.3, moments, random)),
     }
 }
 
@@ -210,7 +220,8 @@ pub async fn random_batches_equal_the_model(scene: Scene) -> Outcome {
             typed(&format!("unversioned_{seed}"), false, COLUMNS),
         ];
         let mut lane = scene.lane(&scene::activation(&mappings.each_ref())).await?;
-        let mut models = mappings.each_ref().map(Model::new);
+        let moments = scene.abilities.moments;
+        let mut models = mappings.each_ref().map(|mapping| Model::of_moments(mapping, moments));
         let mut latest = [BTreeMap::new(), BTreeMap::new()];
         let mut random = StdRng::seed_from_u64(seed);
         let limits = BatchLimits {
@@ -225,7 +236,8 @@ pub async fn random_batches_equal_the_model(scene: Scene) -> Outcome {
             let which = usize::from(random.random_bool(0.4));
             let mut model = models[which].clone();
             let mapping = &mappings[which];
-            let change = random_change(&mut random, &mut latest[which], mapping.versioned, COLUMNS);
+            let change =
+                random_change(&mut random, &mut latest[which], mapping.versioned, COLUMNS, moments);
             // A patch without a base stops a lane; here the source does not send one.
             if model.apply(&change) == Did::NoBase {
                 continue;

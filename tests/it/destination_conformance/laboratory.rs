@@ -44,6 +44,27 @@ pub struct Abilities {
     /// Most columns of a table, the four system columns included. One more is refused at
     /// activation. `None`: no limit of its own.
     pub most_columns: Option<usize>,
+    /// Whether a name may hold any character but U+0000.
+    pub takes_any_name: bool,
+    /// The moments that it stores.
+    pub moments: Moments,
+}
+
+/// The moments that a kind of database stores.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// The first, ms since 1970.
+    pub first_ms: i64,
+    /// The last, ms since 1970.
+    pub last_ms: i64,
+    /// What becomes of a moment that is stored.
+    pub stored: fn(i64) -> i64,
+}
+
+impl Moments {
+    /// Every millisecond of the years 1 to 9999.
+    pub const ALL: Self =
+        Self { first_ms: -62_135_596_800_000, last_ms: 253_402_300_799_999, stored: |ms| ms };
 }
 
 /// One database.

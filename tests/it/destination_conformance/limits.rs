@@ -9,12 +9,13 @@ use keepstep::model::value::Ticks;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+use super::laboratory::Moments;
 use super::outcome::{Outcome, worked};
 use super::scene::{self, Scene, attribute, text};
 use super::serial_model::Model;
 
 /// All cells worth a look, by the kind of their attribute.
-fn limits() -> Vec<(AttributeKind, Vec<Cell>)> {
+fn limits(moments: Moments) -> Vec<(AttributeKind, Vec<Cell>)> {
     let nines = Decimal::new(10_i128.pow(38) - 1, 0).expect("38 digits");
     let decimal = |unscaled: i128, scale| {
         let decimal = Decimal::new(unscaled, scale).expect("a decimal of the case");
@@ -47,14 +48,14 @@ fn limits() -> Vec<(AttributeKind, Vec<Cell>)> {
             AttributeKind::DateTime,
             // The first and the last millisecond of the calendar, and around its corners.
             [
-                -62_135_596_800_000,
-                -62_135_596_799_999,
+                moments.first_ms,
+                moments.first_ms + 1,
                 -1,
                 0,
                 1,
                 951_782_400_000,
                 1_709_164_800_999,
-                253_402_300_799_999,
+                moments.last_ms,
             ]
             .map(moment)
             .into(),
@@ -106,14 +107,15 @@ fn texts(longest: usize) -> Vec<Cell> {
 
 /// One column of each kind, one row for each value, and a row of nulls only.
 pub async fn every_type_at_its_limits(scene: Scene) -> Outcome {
-    let limits = limits();
+    let moments = scene.abilities.moments;
+    let limits = limits(moments);
     let attributes = (0..).zip(&limits);
     let attributes = attributes
         .map(|(number, (kind, _))| attribute(&format!("column_{number}"), kind.clone()))
         .collect();
     let mapping = scene::mapping("limits", true, attributes);
     let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
-    let mut model = Model::new(&mapping);
+    let mut model = Model::of_moments(&mapping, moments);
     let mut changes: Vec<Fitted> = vec![scene::create(scene::record(0), Some(i64::MIN + 1), &[])];
     for (column, (_, cells)) in (0..).zip(&limits) {
         for cell in cells {

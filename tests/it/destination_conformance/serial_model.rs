@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keepstep::destination::TableCounts;
+use keepstep::model::cell::Cell;
 use keepstep::model::mapping::{Cells, Effect, Fitted, Mapping};
 use keepstep::model::record::RecordId;
 
-use super::laboratory::Database;
+use super::laboratory::{Database, Moments};
 use super::outcome::{Outcome, equal, holds};
-use super::printed::printed;
+use super::printed::{moment, printed};
 use super::scene;
 
 /// A row: its version and its printed cells.
@@ -21,6 +22,7 @@ pub type ModelRow = (Option<i64>, Vec<Option<String>>);
 #[derive(Clone, Debug)]
 pub struct Model {
     mapping: Arc<Mapping>,
+    moments: Moments,
     /// Rows by record.
     pub rows: BTreeMap<RecordId, ModelRow>,
     /// Versions of deletes by record.
@@ -45,8 +47,23 @@ pub enum Did {
 impl Model {
     /// An empty table.
     pub fn new(mapping: &Arc<Mapping>) -> Self {
+        Self::of_moments(mapping, Moments::ALL)
+    }
+
+    /// An empty table of a database that stores these moments.
+    pub fn of_moments(mapping: &Arc<Mapping>, moments: Moments) -> Self {
         let mapping = Arc::clone(mapping);
-        Self { mapping, rows: BTreeMap::new(), tombstones: BTreeMap::new() }
+        Self { mapping, moments, rows: BTreeMap::new(), tombstones: BTreeMap::new() }
+    }
+
+    fn with(&self, mut row: Vec<Option<String>>, cells: &Cells) -> Vec<Option<String>> {
+        for (column, cell) in cells {
+            row[usize::from(*column)] = match cell {
+                Cell::Timestamp(ticks) => Some(moment((self.moments.stored)(ticks.to_unix_ms()))),
+                _ => printed(cell),
+            };
+        }
+        row
     }
 
     /// Applies one change.
@@ -70,14 +87,15 @@ impl Model {
                     return Did::Superseded;
                 }
                 let empty = vec![None; self.mapping.table.columns.len()];
-                self.rows.insert(id, (versioned.then_some(version), with(empty, cells)));
+                self.rows.insert(id, (versioned.then_some(version), self.with(empty, cells)));
                 Did::Written
             }
-            Effect::Patch { cells } => match (self.rows.get_mut(&id), buried) {
-                (Some((old, _)), _) if versioned && *old >= Some(version) => Did::Superseded,
+            Effect::Patch { cells } => match (self.rows.get(&id).cloned(), buried) {
+                (Some((old, _)), _) if versioned && old >= Some(version) => Did::Superseded,
                 (Some((old, row)), _) => {
-                    *row = with(std::mem::take(row), cells);
-                    *old = if versioned { Some(version) } else { *old };
+                    let version = if versioned { Some(version) } else { old };
+                    let row = self.with(row, cells);
+                    self.rows.insert(id, (version, row));
                     Did::Written
                 }
                 (None, Some(_)) => Did::Superseded,
@@ -136,11 +154,4 @@ fn same_rows(
     }
     let surplus: Vec<_> = actual.iter().filter(|(id, _)| !expected.contains_key(id)).collect();
     equal(&format!("{what}: rows that should not be there"), &surplus, &Vec::new())
-}
-
-fn with(mut row: Vec<Option<String>>, cells: &Cells) -> Vec<Option<String>> {
-    for (column, cell) in cells {
-        row[usize::from(*column)] = printed(cell);
-    }
-    row
 }

@@ -16,7 +16,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::destination_conformance::laboratory::{
-    Abilities, Database, Laboratory, StoredCursor, StoredRow, StoredTombstone, Tamper,
+    Abilities, Database, Laboratory, Moments, StoredCursor, StoredRow, StoredTombstone, Tamper,
 };
 
 mod blame;
@@ -39,6 +39,8 @@ impl Laboratory for SqliteLaboratory {
             longest_name_bytes: 512,
             names_ignore_case: true,
             most_columns: Some(2_000),
+            takes_any_name: true,
+            moments: Moments::ALL,
         }
     }
 

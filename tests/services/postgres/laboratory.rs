@@ -18,7 +18,8 @@ use uuid::Uuid;
 use super::server::{Databases, TestDatabase};
 use super::wire::{Mischief, Wire};
 use crate::destination_conformance::laboratory::{
-    Abilities, Database, Laboratory, Stall, StoredCursor, StoredRow, StoredTombstone, Tamper,
+    Abilities, Database, Laboratory, Moments, Stall, StoredCursor, StoredRow, StoredTombstone,
+    Tamper,
 };
 
 /// Makes databases on the tests' server.
@@ -39,6 +40,8 @@ impl Laboratory for PostgresLaboratory {
             longest_name_bytes: LONGEST_NAME_BYTES,
             names_ignore_case: false,
             most_columns: Some(MOST_COLUMNS),
+            takes_any_name: true,
+            moments: Moments::ALL,
         }
     }
 
