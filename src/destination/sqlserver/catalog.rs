@@ -5,15 +5,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::ddl;
-use super::quote;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::{cells, ddl, quote};
 use crate::destination::Trouble;
+use crate::destination::fitting::{Fit, FoundType, fit, misfit};
 use crate::destination::own_tables::TableKey;
 use crate::model::table::{Column, ColumnType, ID, Table};
 
 /// A column, as the catalog has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FoundColumn {
+    /// Its name.
+    pub name: String,
     /// Name of its type, of the type behind it if it has one of its own (`nvarchar`).
     pub type_name: String,
     /// Most bytes of a value; -1 without bound.
@@ -53,6 +57,11 @@ impl FoundTable {
         if self.ignores_case { name.to_lowercase() } else { name.to_owned() }
     }
 
+    /// Whether two names are one.
+    pub(super) fn same(&self, one: &str, other: &str) -> bool {
+        self.key(one) == self.key(other)
+    }
+
     /// A column by its name.
     pub(super) fn column(&self, name: &str) -> Option<&FoundColumn> {
         self.columns.get(&self.key(name))
@@ -71,10 +80,50 @@ pub(super) fn find_table(key: &TableKey) -> String {
     )
 }
 
+/// Whether a table holds any row: one line with 1 or 0.
+pub(super) fn any_row(table: &Table) -> String {
+    let table = ddl::table_name(table);
+    format!("SELECT CASE WHEN EXISTS (SELECT 1 FROM {table} AS t) THEN 1 ELSE 0 END AS found")
+}
+
 /// Whether a schema exists: one line with 1 or 0.
 pub(super) fn schema_exists(schema: &str) -> String {
     let schema = quote::text(schema);
     format!("SELECT CASE WHEN SCHEMA_ID({schema}) IS NULL THEN 0 ELSE 1 END AS found")
+}
+
+/// Reads what there is of a table; `None` if it is not there.
+pub(super) async fn read_table(
+    connection: &mut Connection,
+    key: &TableKey,
+) -> Result<Option<FoundTable>, Failure> {
+    let answers = connection.batch(&find_table(key)).await?;
+    let [table, columns, triggers] = answers.as_slice() else { return Err(Failure::Protocol) };
+    let Some(row) = table.first() else { return Ok(None) };
+    let mut found = FoundTable {
+        ordinary: cells::truth(row, 0)?,
+        ignores_case: cells::truth(row, 1)?,
+        alterable: cells::truth(row, 2)?,
+        keyed: cells::truth(row, 3)?,
+        ..FoundTable::default()
+    };
+    for row in columns {
+        let column = FoundColumn {
+            name: cells::text(row, 0)?.to_owned(),
+            type_name: cells::text(row, 1)?.to_owned(),
+            max_bytes: cells::small(row, 2)?,
+            precision: cells::small(row, 3)?,
+            scale: cells::small(row, 4)?,
+            nullable: cells::truth(row, 5)?,
+            filled: cells::truth(row, 6)?,
+            has_default: cells::truth(row, 7)?,
+        };
+        found.columns.insert(found.key(&column.name), column);
+    }
+    for row in triggers {
+        found.triggers.push((cells::text(row, 0)?.to_owned(), cells::truth(row, 1)?));
+    }
+    Ok(Some(found))
 }
 
 /// The columns that a table lacks.
@@ -111,14 +160,12 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
                  ordinary column, or name another schema or prefix."
                     .to_owned(),
             ));
-        } else if !fits(column.column_type, there) {
-            misfits.push(trouble(
-                "column_type",
-                format!("writing to {named}, of type {}", found_type_text(there)),
-                format!(
-                    "It must hold {}: change it, or name another schema or prefix.",
-                    ddl::type_text(column.column_type)
-                ),
+        } else if fit(column.column_type, found_type(there)) == Fit::Misfit {
+            misfits.push(misfit(
+                &full_name,
+                &quote::name(&column.name),
+                &found_type_text(there),
+                &ddl::type_text(column.column_type),
             ));
         }
     }
@@ -168,24 +215,35 @@ fn key_misfits(full_name: &str, found: &FoundTable) -> Vec<Trouble> {
     Vec::new()
 }
 
-/// Whether every value of a type can be stored in a column as it is.
-pub(super) fn fits(wanted: ColumnType, found: &FoundColumn) -> bool {
-    match (wanted, found.type_name.as_str()) {
-        (ColumnType::Guid, "uniqueidentifier")
-        | (ColumnType::Integer, "int")
-        | (ColumnType::Long, "bigint")
-        | (ColumnType::Boolean, "bit")
-        | (ColumnType::Timestamp, "datetime") => true,
-        (ColumnType::Timestamp, "datetime2") => found.scale >= 3,
-        (ColumnType::Text { max_units }, "nvarchar") => {
-            let bytes = max_units.map(|units| i64::from(units) * 2);
-            found.max_bytes < 0 || bytes.is_some_and(|bytes| bytes <= found.max_bytes.into())
+/// The columns of a table that must be widened, with the types that they must get.
+pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
+    let columns = ddl::nullable_columns(table).into_iter();
+    let widened = columns.filter_map(|column| {
+        match fit(column.column_type, found_type(found.column(&column.name)?)) {
+            Fit::Widen(column_type) => Some(Column { column_type, ..column }),
+            Fit::Fits | Fit::Misfit => None,
         }
-        (ColumnType::Decimal { scale }, "decimal" | "numeric") => {
-            let scale = i32::from(scale);
-            found.scale >= scale && found.precision - found.scale >= 38 - scale
+    });
+    widened.collect()
+}
+
+/// The type of a column, as far as it matters.
+fn found_type(found: &FoundColumn) -> FoundType {
+    let part = |digits: i32| u8::try_from(digits).unwrap_or(u8::MAX);
+    match found.type_name.as_str() {
+        "uniqueidentifier" => FoundType::Guid,
+        "int" => FoundType::Integer,
+        "bigint" => FoundType::Long,
+        "bit" => FoundType::Boolean,
+        "nvarchar" => FoundType::Text {
+            max_units: u32::try_from(found.max_bytes / 2).ok().filter(|_| found.max_bytes >= 0),
+        },
+        "datetime" => FoundType::Timestamp,
+        "datetime2" if found.scale >= 3 => FoundType::Timestamp,
+        "decimal" | "numeric" => {
+            FoundType::Decimal { digits: Some(part(found.precision)), scale: part(found.scale) }
         }
-        _ => false,
+        _ => FoundType::Other,
     }
 }
 

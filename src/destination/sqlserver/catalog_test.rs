@@ -5,6 +5,7 @@ use crate::model::layout::Deletes;
 
 fn found(type_name: &str, max_bytes: i32) -> FoundColumn {
     FoundColumn {
+        name: String::new(),
         type_name: type_name.to_owned(),
         max_bytes,
         precision: 0,
@@ -20,37 +21,35 @@ fn decimal_of(precision: i32, scale: i32) -> FoundColumn {
 }
 
 #[test]
-fn wider_columns_fit_and_narrower_ones_do_not() {
+fn columns_are_widened_where_that_is_enough() {
     let text = |units| ColumnType::Text { max_units: units };
     let decimal = |scale| ColumnType::Decimal { scale };
     let datetime2 = |scale| FoundColumn { scale, ..found("datetime2", 8) };
     for (wanted, there, expected) in [
-        (text(Some(100)), found("nvarchar", 200), true),
-        (text(Some(100)), found("nvarchar", 400), true),
-        (text(Some(100)), found("nvarchar", 198), false),
-        (text(Some(100)), found("nvarchar", -1), true),
-        (text(None), found("nvarchar", 8_000), false),
-        (text(None), found("nvarchar", -1), true),
-        (text(Some(10)), found("varchar", 8_000), false),
-        (text(Some(10)), found("nchar", 20), false),
-        (text(None), found("ntext", 16), false),
-        (decimal(2), decimal_of(38, 2), true),
-        (decimal(2), decimal_of(38, 4), false),
-        (decimal(4), decimal_of(38, 2), false),
-        (decimal(2), found("money", 8), false),
-        (ColumnType::Timestamp, found("datetime", 8), true),
-        (ColumnType::Timestamp, datetime2(3), true),
-        (ColumnType::Timestamp, datetime2(2), false),
-        (ColumnType::Timestamp, found("date", 3), false),
-        (ColumnType::Integer, found("int", 4), true),
-        (ColumnType::Integer, found("smallint", 2), false),
-        (ColumnType::Long, found("bigint", 8), true),
-        (ColumnType::Long, found("timestamp", 8), false),
-        (ColumnType::Boolean, found("bit", 1), true),
-        (ColumnType::Guid, found("uniqueidentifier", 16), true),
-        (ColumnType::Guid, found("nvarchar", 72), false),
+        (text(Some(100)), found("nvarchar", 200), Fit::Fits),
+        (text(Some(100)), found("nvarchar", -1), Fit::Fits),
+        (text(Some(100)), found("nvarchar", 198), Fit::Widen(text(Some(100)))),
+        (text(None), found("nvarchar", 8_000), Fit::Widen(text(None))),
+        (text(Some(10)), found("varchar", 8_000), Fit::Misfit),
+        (text(Some(10)), found("nchar", 20), Fit::Misfit),
+        (text(None), found("ntext", 16), Fit::Misfit),
+        (decimal(2), decimal_of(38, 2), Fit::Fits),
+        (decimal(2), decimal_of(38, 10), Fit::Fits),
+        (decimal(4), decimal_of(19, 2), Fit::Widen(decimal(4))),
+        (decimal(2), found("money", 8), Fit::Misfit),
+        (ColumnType::Timestamp, found("datetime", 8), Fit::Fits),
+        (ColumnType::Timestamp, datetime2(3), Fit::Fits),
+        (ColumnType::Timestamp, datetime2(2), Fit::Misfit),
+        (ColumnType::Timestamp, found("date", 3), Fit::Misfit),
+        (ColumnType::Integer, found("int", 4), Fit::Fits),
+        (ColumnType::Integer, found("smallint", 2), Fit::Misfit),
+        (ColumnType::Long, found("int", 4), Fit::Widen(ColumnType::Long)),
+        (ColumnType::Long, found("timestamp", 8), Fit::Misfit),
+        (ColumnType::Boolean, found("bit", 1), Fit::Fits),
+        (ColumnType::Guid, found("uniqueidentifier", 16), Fit::Fits),
+        (ColumnType::Guid, found("nvarchar", 72), Fit::Misfit),
     ] {
-        assert_eq!(fits(wanted, &there), expected, "{wanted:?} in {there:?}");
+        assert_eq!(fit(wanted, found_type(&there)), expected, "{wanted:?} in {there:?}");
     }
 }
 
@@ -80,7 +79,7 @@ fn every_misfit_of_a_table_is_told() {
     let required = FoundColumn { nullable: false, ..found("int", 4) };
     let columns = vec![
         ("id", found("nvarchar", 72)),
-        ("c0", found("bigint", 8)),
+        ("c0", found("float", 8)),
         ("C1", found("int", 4)),
         ("c3", FoundColumn { filled: true, ..found("int", 4) }),
         ("theirs", required.clone()),

@@ -5,7 +5,9 @@
 
 use compact_str::CompactString;
 
+use super::connection::Capabilities;
 use super::quote;
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::table::{
     Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
@@ -39,6 +41,13 @@ pub(super) enum Dialect {
     Babelfish,
 }
 
+impl Dialect {
+    /// That of the server at the other end.
+    pub(super) fn of(server: Capabilities) -> Self {
+        if server.babelfish { Self::Babelfish } else { Self::SqlServer }
+    }
+}
+
 /// The type of a column, as SQL Server spells it.
 pub(super) fn type_text(column_type: ColumnType) -> String {
     match column_type {
@@ -64,6 +73,9 @@ pub(super) fn nullable_columns(table: &Table) -> Vec<Column> {
     ];
     columns.extend(table.columns.iter().cloned());
     columns.push(system(VERSION_NUMBER, ColumnType::Long));
+    if table.deletes.keep_row {
+        columns.push(system(SINK_DELETED_ON, ColumnType::Timestamp));
+    }
     columns
 }
 

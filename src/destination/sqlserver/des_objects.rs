@@ -5,109 +5,64 @@
 //! for scripts and programs that look for them. A type cannot be changed, so one that is there
 //! stays as it is when its table gets more columns.
 
-use super::ddl::{nullable_columns, table_name, type_text};
+use super::ddl::{nullable_columns, type_text};
 use super::quote;
 use crate::model::layout::Layout;
+use crate::model::metadata_tables::{
+    ATTRIBUTE, GLOBAL_OPTION_SET, MetadataColumn, MetadataTable, OPTION_SET, STATE, STATUS, TARGET,
+};
 use crate::model::table::{ID, Table};
 
 /// A procedure, the type of the list that it takes, and the table that it fills.
 struct Upsert {
     procedure: &'static str,
     list_type: &'static str,
-    table: &'static str,
-    /// What tells a line from another.
-    key: &'static [&'static str],
-    /// What a later line replaces; of lines with one key the one that is highest in the first.
-    rest: &'static [&'static str],
+    table: &'static MetadataTable,
+    /// Of lines with one key the one that is highest in this column counts.
+    latest_by: &'static str,
 }
+
+const LABEL: &str = "LocalizedLabel";
 
 const UPSERTS: [Upsert; 6] = [
     Upsert {
         procedure: "UpsertAttributeMetadata",
         list_type: "AttributeMetadataList",
-        table: "AttributeMetadata",
-        key: &["EntityName", "AttributeName"],
-        rest: &[
-            "Version",
-            "AttributeType",
-            "AttributeTypeCode",
-            "Timestamp",
-            "MetadataId",
-            "Precision",
-        ],
+        table: &ATTRIBUTE,
+        latest_by: "Version",
     },
     Upsert {
         procedure: "UpsertGlobalOptionSetMetadata",
         // Its lines are those of other option sets, whose entity it passes over.
         list_type: "OptionSetMetadataList",
-        table: "GlobalOptionSetMetadata",
-        key: &["OptionSetName", "Option", "IsUserLocalizedLabel", "LocalizedLabelLanguageCode"],
-        rest: &["LocalizedLabel"],
+        table: &GLOBAL_OPTION_SET,
+        latest_by: LABEL,
     },
     Upsert {
         procedure: "UpsertOptionSetMetadata",
         list_type: "OptionSetMetadataList",
-        table: "OptionSetMetadata",
-        key: &[
-            "EntityName",
-            "OptionSetName",
-            "Option",
-            "IsUserLocalizedLabel",
-            "LocalizedLabelLanguageCode",
-        ],
-        rest: &["LocalizedLabel"],
+        table: &OPTION_SET,
+        latest_by: LABEL,
     },
     Upsert {
         procedure: "UpsertStateMetadata",
         list_type: "StateMetadataList",
-        table: "StateMetadata",
-        key: &["EntityName", "State", "IsUserLocalizedLabel", "LocalizedLabelLanguageCode"],
-        rest: &["LocalizedLabel"],
+        table: &STATE,
+        latest_by: LABEL,
     },
     Upsert {
         procedure: "UpsertStatusMetadata",
         list_type: "StatusMetadataList",
-        table: "StatusMetadata",
-        key: &[
-            "EntityName",
-            "State",
-            "Status",
-            "IsUserLocalizedLabel",
-            "LocalizedLabelLanguageCode",
-        ],
-        rest: &["LocalizedLabel"],
+        table: &STATUS,
+        latest_by: LABEL,
     },
     Upsert {
         procedure: "UpsertTargetMetadata",
         list_type: "TargetMetadataList",
-        table: "TargetMetadata",
-        key: &["EntityName", "AttributeName", "ReferencedEntity"],
-        rest: &["ReferencedAttribute"],
+        table: &TARGET,
+        latest_by: "ReferencedAttribute",
     },
 ];
-
-impl Upsert {
-    fn columns(&self) -> impl Iterator<Item = &'static str> {
-        self.key.iter().chain(self.rest).copied()
-    }
-}
-
-/// Type of a column of a metadata table.
-fn metadata_type(column: &str) -> &'static str {
-    match column {
-        "Option"
-        | "LocalizedLabelLanguageCode"
-        | "State"
-        | "Status"
-        | "AttributeTypeCode"
-        | "Precision" => "int",
-        "IsUserLocalizedLabel" => "bit",
-        "LocalizedLabel" => "nvarchar(350)",
-        "Version" => "bigint",
-        "Timestamp" => "datetime",
-        _ => "nvarchar(64)",
-    }
-}
 
 /// Names of the procedures, without a prefix.
 pub(super) fn procedure_names() -> impl Iterator<Item = &'static str> {
@@ -126,13 +81,13 @@ pub(super) fn list_type_names() -> impl Iterator<Item = &'static str> {
 
 /// Names of the metadata tables, without a prefix.
 pub(super) fn metadata_table_names() -> impl Iterator<Item = &'static str> {
-    UPSERTS.iter().map(|upsert| upsert.table)
+    UPSERTS.iter().map(|upsert| upsert.table.name)
 }
 
 /// Names of those whose lines name an entity, without a prefix.
 pub(super) fn tables_with_entity_names() -> impl Iterator<Item = &'static str> {
-    let named = UPSERTS.iter().filter(|upsert| upsert.key.contains(&"EntityName"));
-    named.map(|upsert| upsert.table)
+    let named = UPSERTS.iter().filter(|upsert| upsert.table.owner().name == "EntityName");
+    named.map(|upsert| upsert.table.name)
 }
 
 fn full_name(layout: &Layout, name: &str) -> String {
@@ -156,6 +111,26 @@ pub(super) fn create_table_types(table: &Table) -> Vec<String> {
         .to_vec()
 }
 
+/// How many of the types and procedures are not there.
+pub(super) fn count_missing<'a>(
+    layout: &Layout,
+    tables: impl Iterator<Item = &'a Table>,
+) -> String {
+    let of_tables = tables.flat_map(|table| {
+        ["Type", "IdType"]
+            .map(|suffix| quote::qualified(&table.schema, &format!("{}{suffix}", table.name)))
+    });
+    let types = of_tables.chain(list_type_names().map(|name| full_name(layout, name)));
+    let types = types.map(|name| format!("(TYPE_ID({}))", quote::text(&name)));
+    let procedures = procedure_names()
+        .map(|name| format!("(OBJECT_ID({}, N'P'))", quote::text(&full_name(layout, name))));
+    let all: Vec<String> = types.chain(procedures).collect();
+    format!(
+        "SELECT COUNT(*) AS missing FROM (VALUES {}) AS n (id) WHERE n.id IS NULL",
+        all.join(", ")
+    )
+}
+
 fn create_type(full_name: &str, columns: &str) -> String {
     format!(
         "IF TYPE_ID({}) IS NULL CREATE TYPE {full_name} AS TABLE (\n{columns}\n)",
@@ -169,11 +144,14 @@ pub(super) fn create_list_types(layout: &Layout) -> Vec<String> {
         .map(|name| {
             // Of those that take the type, the one with most columns has them all.
             let takers = UPSERTS.iter().filter(|upsert| upsert.list_type == name);
-            let widest = takers.max_by_key(|upsert| upsert.columns().count());
+            let widest = takers.max_by_key(|upsert| upsert.table.columns.len());
             let columns: Vec<String> = widest
                 .into_iter()
-                .flat_map(Upsert::columns)
-                .map(|column| format!("  {} {} NULL", quote::name(column), metadata_type(column)))
+                .flat_map(|upsert| upsert.table.columns)
+                .map(|column| {
+                    let type_text = type_text(column.column_type);
+                    format!("  {} {type_text} NULL", quote::name(column.name))
+                })
                 .collect();
             create_type(&full_name(layout, name), &columns.join(",\n"))
         })
@@ -202,24 +180,21 @@ pub(super) fn procedures(layout: &Layout) -> Vec<(String, String)> {
 
 fn procedure(layout: &Layout, upsert: &Upsert) -> (String, String) {
     let name = full_name(layout, upsert.procedure);
-    let (list, table) = (full_name(layout, upsert.list_type), full_name(layout, upsert.table));
-    let quoted = |columns: &[&str], before: &str| -> String {
-        let columns: Vec<String> =
-            columns.iter().map(|column| format!("{before}{}", quote::name(column))).collect();
-        columns.join(", ")
+    let list = full_name(layout, upsert.list_type);
+    let table = full_name(layout, upsert.table.name);
+    let each = |columns: &[MetadataColumn], text: fn(String) -> String, between: &str| -> String {
+        let texts: Vec<String> =
+            columns.iter().map(|column| text(quote::name(column.name))).collect();
+        texts.join(between)
     };
-    let all: Vec<&str> = upsert.columns().collect();
-    let same: Vec<String> =
-        upsert.key.iter().map(|column| format!("t.{0} = s.{0}", quote::name(column))).collect();
-    let same = same.join(" AND ");
-    let set: Vec<String> =
-        upsert.rest.iter().map(|column| format!("{0} = s.{0}", quote::name(column))).collect();
-    let highest = upsert.rest.first().copied().unwrap_or_default();
+    let (all, key) = (upsert.table.columns, upsert.table.key());
+    let rest = all.get(key.len()..).unwrap_or_default();
+    let same = each(key, |column| format!("t.{column} = s.{column}"), " AND ");
     let lines = format!(
         "(SELECT {}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY l.{} DESC) AS place FROM @List AS l) AS s",
-        quoted(&all, "l."),
-        quoted(upsert.key, "l."),
-        quote::name(highest)
+        each(all, |column| format!("l.{column}"), ", "),
+        each(key, |column| format!("l.{column}"), ", "),
+        quote::name(upsert.latest_by)
     );
     let text = format!(
         "CREATE PROCEDURE {name} @List {list} READONLY AS\nBEGIN\n\
@@ -227,9 +202,9 @@ fn procedure(layout: &Layout, upsert: &Upsert) -> (String, String) {
          UPDATE t SET {} FROM {table} AS t JOIN {lines} ON {same} WHERE s.place = 1;\n\
          INSERT INTO {table} ({}) SELECT {} FROM {lines} WHERE s.place = 1 AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same});\n\
          COMMIT TRANSACTION;\nEND",
-        set.join(", "),
-        quoted(&all, ""),
-        quoted(&all, "s."),
+        each(rest, |column| format!("{column} = s.{column}"), ", "),
+        each(all, |column| column, ", "),
+        each(all, |column| format!("s.{column}"), ", "),
     );
     (name, text)
 }

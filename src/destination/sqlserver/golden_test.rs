@@ -7,21 +7,26 @@ use uuid::Uuid;
 
 use super::ddl::Dialect;
 use super::held_reading::Wanted;
+use super::rights::{self, Securable};
 use super::{
-    activate, catalog, clean_up, ddl, des_objects, desk_statements, held_reading, registry, take,
+    activate, catalog, check, clean_up, ddl, des_objects, desk_statements, held_reading,
+    metadata_statements, registry, take,
 };
 use crate::destination::desk::{LaneRequest, RequestState};
 use crate::destination::own_tables::{Plan, Registration, StartedCursor, TableKey};
 use crate::destination::{ActivatedEntity, Activation, WhichHeld};
+use crate::model::cell::Cell;
 use crate::model::checkpoint::{LaneId, OwnerToken, Scope};
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
 use crate::model::held::{HeldKey, Revision};
 use crate::model::layout::{Existing, Layout};
 use crate::model::mapping::{Mapping, UnknownAttribute};
+use crate::model::metadata_tables::{ATTRIBUTE, TARGET};
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
 use crate::model::table::Table;
+use crate::model::value::Ticks;
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -145,6 +150,32 @@ fn golden_changes_of_tables() {
 }
 
 #[test]
+fn golden_metadata() {
+    let layout = Layout { schema: "it's".into(), ..layout() };
+    let text = |text: &str| Cell::Text(text.into());
+    let row = vec![text("account"), text("it's"), text("lead"), Cell::Null];
+    let moment = Ticks::from_unix_ms(1_700_000_000_123).unwrap();
+    let attribute = vec![
+        text("account"),
+        text("name"),
+        text("String"),
+        Cell::Integer(14),
+        Cell::Long(7),
+        Cell::Timestamp(moment),
+        Cell::Null,
+        Cell::Integer(2),
+    ];
+    let mut all = vec![
+        metadata_statements::select(&TARGET, &layout, &["account", "it's"]),
+        metadata_statements::select(&ATTRIBUTE, &layout, &[]),
+    ];
+    all.extend(metadata_statements::delete(&TARGET, &layout, &[row[..3].to_vec()]));
+    all.extend(metadata_statements::insert(&TARGET, &layout, &[row]));
+    all.extend(metadata_statements::insert(&ATTRIBUTE, &layout, &[attribute]));
+    pinned("metadata.sql", &all);
+}
+
+#[test]
 fn golden_catalog() {
     let table = TableKey { schema: "crm".to_owned(), name: "hq]'_account".to_owned() };
     pinned(
@@ -156,6 +187,14 @@ fn golden_catalog() {
             registry::missing_tables(),
             registry::registrations(),
             registry::cursors(&profile()),
+            des_objects::count_missing(&layout(), std::iter::once(&mapping("account").table)),
+            check::DATABASE.to_owned(),
+            rights::ask(&Securable::Database, "CREATE TABLE"),
+            rights::ask(&Securable::Schema("it's]"), "ALTER"),
+            rights::ask(&Securable::Table(&table), "SELECT"),
+            rights::grant(&Securable::Database, "CREATE TABLE", "[user]"),
+            rights::grant(&Securable::Schema("it's]"), "ALTER", "[user]"),
+            rights::grant(&Securable::Table(&table), "SELECT", "[user]"),
         ],
     );
 }
@@ -173,7 +212,8 @@ fn golden_registry() {
             partitions: 2,
             active: true,
         }],
-        retire: vec![table],
+        retire: vec![table.clone()],
+        truncate: vec![table],
         start: vec![StartedCursor {
             topic_partition: place,
             scope: Scope::Entity(EntityName::new("account")),

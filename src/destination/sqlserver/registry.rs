@@ -1,10 +1,17 @@
 //! Reads and writes keepstep's own tables for an activation: the texts, and what their answers say.
 
+use tiberius::Row;
+
+use super::connection::Connection;
+use super::failure::Failure;
 use super::own_ddl::{self, own_table};
-use super::quote;
+use super::{cells, quote};
 use crate::destination::Trouble;
-use crate::destination::own_tables::{Plan, name};
+use crate::destination::own_tables::{Plan, Registration, StartedCursor, TableKey, name};
+use crate::model::checkpoint::Scope;
+use crate::model::position::{NextOffset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
+use crate::model::record::EntityName;
 
 /// The version of the own tables; 0 where there are none.
 pub(super) fn version() -> String {
@@ -73,6 +80,14 @@ pub(super) fn write(profile: &ProfileId, plan: &Plan) -> Vec<String> {
             "IF @@ROWCOUNT = 0 INSERT INTO {registry} (table_schema, table_name, profile, entity, topic, partition_count, active) VALUES ({schema}, {table}, {profile}, {entity}, {topic}, {partitions}, {active})"
         ));
     }
+    for table in &plan.truncate {
+        let full_name = quote::key(table);
+        // Without the right to it, row by row.
+        statements.push(format!(
+            "IF HAS_PERMS_BY_NAME({}, N'OBJECT', N'ALTER') = 1 TRUNCATE TABLE {full_name} ELSE DELETE FROM {full_name}",
+            quote::text(&full_name)
+        ));
+    }
     for table in &plan.retire {
         statements.push(format!(
             "UPDATE r SET active = 0, updated_at = SYSUTCDATETIME() FROM {registry} AS r WHERE r.table_schema = {} AND r.table_name = {}",
@@ -94,4 +109,53 @@ pub(super) fn write(profile: &ProfileId, plan: &Plan) -> Vec<String> {
         ));
     }
     statements
+}
+
+/// Reads the version of the own tables; 0 where there are none.
+pub(super) async fn read_version(connection: &mut Connection) -> Result<i64, Failure> {
+    cells::only_number(&connection.batch(&version()).await?)
+}
+
+/// Reads which own tables of the present version are not there.
+pub(super) async fn read_missing_tables(
+    connection: &mut Connection,
+) -> Result<Vec<&'static str>, Failure> {
+    let answers = connection.batch(&missing_tables()).await?;
+    let mut missing = Vec::new();
+    for row in answers.iter().flatten() {
+        let found = cells::text(row, 0)?;
+        missing.extend(own_ddl::names_since(0).into_iter().filter(|name| *name == found));
+    }
+    Ok(missing)
+}
+
+/// The registry and the cursors, of answers to [`registrations`] and [`cursors`].
+pub(super) fn registered(
+    answers: &[Vec<Row>],
+) -> Result<(Vec<Registration>, Vec<StartedCursor>), Failure> {
+    let [lines, cursors] = answers else { return Err(Failure::Protocol) };
+    let lines = lines.iter().map(registration).collect::<Result<_, _>>()?;
+    let cursors = cursors.iter().map(cursor).collect::<Result<_, _>>()?;
+    Ok((lines, cursors))
+}
+
+fn registration(row: &Row) -> Result<Registration, Failure> {
+    let (schema, name) = (cells::text(row, 0)?.to_owned(), cells::text(row, 1)?.to_owned());
+    Ok(Registration {
+        table: TableKey { schema, name },
+        profile: ProfileId::new(cells::text(row, 2)?).ok_or(Failure::Protocol)?,
+        entity: EntityName::new(cells::text(row, 3)?),
+        topic: Topic::new(cells::text(row, 4)?),
+        partitions: cells::small(row, 5)?,
+        active: cells::truth(row, 6)?,
+    })
+}
+
+fn cursor(row: &Row) -> Result<StartedCursor, Failure> {
+    let topic = Topic::new(cells::text(row, 0)?);
+    Ok(StartedCursor {
+        topic_partition: TopicPartition::new(&topic, cells::small(row, 1)?),
+        scope: Scope::from_stored(cells::text(row, 2)?),
+        next: NextOffset(cells::number(row, 3)?),
+    })
 }
