@@ -318,6 +318,7 @@ async fn start(
 fn database_of(destination: &DestinationSettings) -> String {
     match &destination.database {
         DatabaseSettings::Postgres { .. } => "postgres".to_owned(),
+        DatabaseSettings::SqlServer { .. } => "sqlserver".to_owned(),
         DatabaseSettings::Sqlite { path, .. } => format!("sqlite {}", path.display()),
     }
 }

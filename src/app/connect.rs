@@ -8,8 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::failure::Failure;
 use super::settings::destination::{DatabaseSettings, DestinationSettings};
 use super::settings::log::{KafkaBrokers, LogSettings, Security};
+use super::settings::secret::SecretReference;
 use crate::destination::postgres::{PostgresDestination, PostgresSettings};
 use crate::destination::sqlite::{SqliteDestination, SqliteSettings};
+use crate::destination::sqlserver::{Credential, KeptToken, SqlServerSettings};
 use crate::destination::{Activation, Destination};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode, Retention};
 use crate::log::kafka::{KafkaLog, KafkaSettings, Making, Sasl, Secret, Tls};
@@ -200,12 +202,27 @@ pub fn open_destination(settings: &DestinationSettings) -> Result<Arc<dyn Destin
             })?;
             Ok(Arc::new(destination))
         }
+        DatabaseSettings::SqlServer {
+            connection_string,
+            access_token,
+            certificate_authorities,
+            trust_server_certificate,
+            command_timeout,
+        } => {
+            let mut sqlserver = SqlServerSettings::new(asked_anew(connection_string));
+            sqlserver.credential = access_token.as_ref().map(|token| {
+                let kept: Arc<dyn Credential> = Arc::new(KeptToken::new(asked_anew(token)));
+                kept
+            });
+            sqlserver.certificate_authorities.clone_from(certificate_authorities);
+            sqlserver.trust_server_certificate = *trust_server_certificate;
+            sqlserver.command_timeout = *command_timeout;
+            sqlserver.connections = settings.connections;
+            let what = format!("SQL Server is not ready yet: {sqlserver:?}");
+            Err(Failure::new(what, "name another destination"))
+        }
         DatabaseSettings::Postgres { url, certificate_authorities } => {
-            let url = url.clone();
-            let mut postgres = PostgresSettings::new(Arc::new(move || {
-                let secret = url.resolve().map_err(|error| error.to_string())?;
-                Ok(secret.expose().to_owned())
-            }));
+            let mut postgres = PostgresSettings::new(asked_anew(url));
             postgres.certificate_authorities.clone_from(certificate_authorities);
             postgres.connections = settings.connections;
             Ok(Arc::new(PostgresDestination::new(postgres, Mutations::default())?))
@@ -213,10 +230,22 @@ pub fn open_destination(settings: &DestinationSettings) -> Result<Arc<dyn Destin
     }
 }
 
+/// A secret that is read each time that it is asked for; the error says where it should be.
+fn asked_anew(
+    reference: &SecretReference,
+) -> Arc<dyn Fn() -> Result<String, String> + Send + Sync> {
+    let reference = reference.clone();
+    Arc::new(move || {
+        let secret = reference.resolve().map_err(|error| error.to_string())?;
+        Ok(secret.expose().to_owned())
+    })
+}
+
 /// All DDL that an activation needs, in the order in which it must be run.
 pub fn ddl(settings: &DestinationSettings, activation: &Activation) -> Vec<String> {
     match &settings.database {
         DatabaseSettings::Sqlite { .. } => SqliteDestination::schema(activation),
+        DatabaseSettings::SqlServer { .. } => Vec::new(),
         DatabaseSettings::Postgres { .. } => PostgresDestination::schema(activation),
     }
 }

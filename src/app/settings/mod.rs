@@ -33,6 +33,7 @@ mod reader;
 mod reading;
 pub mod reference;
 pub mod secret;
+mod source;
 mod topic_template;
 
 pub use self::topic_template::is_topic_name;
@@ -130,6 +131,16 @@ impl Settings {
         for destination in self.destinations.values_mut() {
             match &mut destination.database {
                 DatabaseSettings::Sqlite { path, .. } => begin(path),
+                DatabaseSettings::SqlServer {
+                    connection_string,
+                    access_token,
+                    certificate_authorities,
+                    ..
+                } => {
+                    begin_secret(connection_string);
+                    access_token.iter_mut().for_each(begin_secret);
+                    certificate_authorities.iter_mut().for_each(begin);
+                }
                 DatabaseSettings::Postgres { url, certificate_authorities } => {
                     begin_secret(url);
                     certificate_authorities.iter_mut().for_each(begin);

@@ -7,19 +7,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::destination::{DatabaseSettings, DestinationSettings};
 use super::entity;
 use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading, nearest};
+use super::source;
 use super::topic_template::{self, TemplateError, TopicTemplate};
-use crate::model::batcher::BatchLimits;
 use crate::model::layout::{Existing, Layout};
-use crate::model::mapping::UnknownAttribute;
 use crate::model::position::Topic;
-use crate::model::profile::{Profile, ProfileId, Start};
+use crate::model::profile::{Profile, ProfileId};
 
 const HEADING: (&str, &str) =
     ("[[profile]]", "An export profile: what is copied where. There may be several.");
@@ -65,15 +62,6 @@ struct Beside {
     keep_deleted: Option<bool>,
 }
 
-/// How the profile reads.
-struct Source {
-    start: Option<Start>,
-    images_only: bool,
-    unknown_attributes: Option<UnknownAttribute>,
-    batch: Option<BatchLimits>,
-    drain: Duration,
-}
-
 /// Reads one `[[profile]]`, the `number`th of the file from 1.
 pub(super) fn read(
     reading: &mut Reading,
@@ -108,7 +96,7 @@ pub(super) fn read(
         table.mistake("entities", complaint);
     }
     let (definitions, metadata_topic) = read_definitions(&mut table);
-    let source = read_source(&mut table);
+    let source = source::read(&mut table, target.database);
     let (retry_count, retry_interval) = read_failures(&mut table);
     let beside = read_beside(&mut table, target.database);
     table.finish();
@@ -186,7 +174,8 @@ fn read_target<'a>(table: &mut TableReader<'_, '_>, destinations: &'a Destinatio
     let field = Field::optional(
         "schema",
         "letters and digits",
-        "Database schema of its tables; by default `public` in PostgreSQL. SQLite has none.",
+        "Database schema of its tables; by default `public` in PostgreSQL and `dbo` in SQL Server. SQLite has \
+         none.",
     );
     let sqlite = matches!(database, Some(DatabaseSettings::Sqlite { .. }));
     let schema = table.text(field, |text| check_schema(text, sqlite));
@@ -290,71 +279,6 @@ fn read_definitions(table: &mut TableReader<'_, '_>) -> (Option<Vec<String>>, Op
     }
     let definitions = if table.is_set("definitions") { definitions } else { Some(Vec::new()) };
     (definitions, topic)
-}
-
-fn read_source(table: &mut TableReader<'_, '_>) -> Source {
-    let unknown_attributes = table.choice(
-        "unknown_attributes",
-        &[("stop", UnknownAttribute::Stop), ("drop", UnknownAttribute::Drop)],
-        Some("stop"),
-        "What to do with an attribute that the definition lacks: stop, so that nothing is lost, or \
-         leave it out and count it.",
-    );
-    let field = Field::with_default(
-        "start",
-        "\"earliest\", \"latest\" or a time (\"2026-01-31T00:00:00Z\")",
-        "earliest",
-        "Where to begin on the topics when the profile is activated for the first time. From then \
-         on the checkpoint in the destination decides.",
-    );
-    let form = field.form.clone();
-    let start = table.text(field, |text| {
-        let complaint = || Complaint::new(format!("{text:?} is no start"), format!("write {form}"));
-        parse_start(text).ok_or_else(complaint)
-    });
-    let images_only = table.flag(
-        "images_only",
-        false,
-        "Says that the topics carry full images and deletes only, no patches: they may be \
-         compacted then, and a patch is held.",
-    );
-    let changes =
-        table.whole("batch_changes", 1..=100_000, 5_000, "Most changes in one transaction.");
-    let bytes = table.whole(
-        "batch_bytes",
-        65_536..=67_108_864,
-        8_388_608,
-        "Most bytes of changes in one transaction. One larger notification is written alone.",
-    );
-    let linger_ms = table.whole(
-        "batch_linger_ms",
-        0..=60_000,
-        50,
-        "Longest time that a change waits for others to share its transaction.",
-    );
-    let drain_ms = table.whole(
-        "drain_ms",
-        0..=30_000,
-        10_000,
-        "How long a lane may go on writing when its partition is taken away or the process stops.",
-    );
-    let limits = usize::try_from(changes).ok().zip(usize::try_from(bytes).ok());
-    let linger = Duration::from_millis(linger_ms);
-    let batch = limits.map(|(changes, bytes)| BatchLimits { changes, bytes, linger });
-    let drain = Duration::from_millis(drain_ms);
-    Source { start, images_only, unknown_attributes, batch, drain }
-}
-
-/// The moment to start at, or the end of the topic that is named.
-fn parse_start(text: &str) -> Option<Start> {
-    match text {
-        "earliest" => Some(Start::Earliest),
-        "latest" => Some(Start::Latest),
-        time => {
-            let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
-            i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Start::Time)
-        }
-    }
 }
 
 fn read_failures(table: &mut TableReader<'_, '_>) -> (u64, Duration) {

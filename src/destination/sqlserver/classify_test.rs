@@ -98,6 +98,16 @@ const NUMBERS: &[Line] = &[
     (605, 21, [Fatal, Fatal, Fatal, Unclear]), // damaged page
     (102, 15, PERSON),                         // syntax
     (156, 15, PERSON),                         // syntax
+    (40549, 16, AGAIN),                        // Azure: a transaction too long
+    (40551, 16, AGAIN),                        // Azure: too much of tempdb
+    (40553, 16, AGAIN),                        // Azure: too much memory
+    (10936, 16, LOST),                         // Azure: the elastic pool is too busy
+    (18401, 14, LOST),                         // the instance is being upgraded
+    (921, 14, LOST),                           // not recovered yet
+    (926, 14, LOST),                           // could not be recovered
+    (8672, 16, PERSON),                        // one row changed twice
+    (2812, 16, TABLE),                         // no procedure
+    (4701, 16, TABLE),                         // no object to empty
     (21_999, 16, PERSON),                      // not known
     (21_999, 14, RIGHT),                       // not known, of rights
     (21_999, 17, AGAIN),                       // not known, of resources
@@ -110,6 +120,14 @@ const NUMBERS: &[Line] = &[
 fn every_number_means_what_the_table_says() {
     for (number, class, expected) in NUMBERS {
         assert_eq!(meanings(&server(*number, *class)), *expected, "{number} of class {class}");
+    }
+}
+
+#[test]
+fn a_batch_that_asks_too_much_is_told_how_to_ask_less() {
+    for number in [1204, 40549, 40550, 40551, 40552, 40553] {
+        let hint = classify(&server(number, 16), Moment::Committing).hint;
+        assert!(hint.contains("`batch_changes`"), "{number}: {hint}");
     }
 }
 

@@ -100,7 +100,7 @@ fn of_connections(number: u32) -> Option<(Group, &'static str)> {
                                the tables; keepstep looks what became of it.",
         ),
         // Damage.
-        605 | 823 | 824 | 825 | 8966 => {
+        605 | 823 | 824 | 825 | 832 | 3624 | 8966 => {
             (Person, "The server reports damaged data: see its log, and restore from a backup.")
         }
         _ => return None,
@@ -133,7 +133,7 @@ fn of_load(number: u32) -> Option<(Group, &'static str)> {
         | 3957 | 3960 | 3961 | 3966 | 8628 | 8645 | 8651 | 13535 | 41301 | 41302 | 41305
         | 41325 | 41839 => (Again, WAIT),
         // Log, filegroup, database, tempdb.
-        1101 | 1105 | 3958 | 9002 | 40544 | 41823 | 41840 => (Again, FULL),
+        1101 | 1104 | 1105 | 3958 | 9002 | 40544 | 41823 | 41840 => (Again, FULL),
         701 | 802 | 8902 => (Again, "The server lacks memory: see its load."),
         1204 | 40549 | 40550 | 40551 | 40552 | 40553 => (Again, SMALLER),
         _ => return None,
@@ -172,9 +172,10 @@ fn of_values(number: u32) -> Option<(Group, &'static str)> {
 fn of_tables(number: u32) -> Option<(Group, &'static str)> {
     Some(match number {
         // No such column, object, or as many columns; a name that is bound to nothing.
-        207 | 208 | 213 | 4104 | 4413 | 4502 | 4902 => (Table, OTHER_SHAPE),
+        207 | 208 | 213 | 2812 | 4104 | 4121 | 4413 | 4502 | 4701 | 4902 => (Table, OTHER_SHAPE),
         // Another type than ours; a column that takes no values.
-        206 | 257 | 260 | 271 | 272 | 273 | 402 | 529 | 544 | 8101 | 13536 => (Table, OTHER_SHAPE),
+        206 | 257 | 260 | 271 | 272 | 273 | 402 | 529 | 544 | 8101 | 8102 | 8116 | 13536
+        | 13537 => (Table, OTHER_SHAPE),
         // Collations that do not meet; a column too many, a row too wide.
         446 | 451 | 457 | 468 | 1701 | 1702 => {
             (Table, "The table's collation or width is in the way: run `keepstep check`.")
@@ -190,8 +191,9 @@ fn of_tables(number: u32) -> Option<(Group, &'static str)> {
             "An index of the table wants other session settings than keepstep's: rebuild it with \
              the defaults of SQL Server.",
         ),
-        // Syntax: a statement that this server cannot read.
-        102 | 105 | 156 | 170 | 195 | 319 => {
+        // Syntax: a statement that this server cannot read. 137: a variable that is not there. 8003,
+        // 8009: parameters. 8672: one row changed twice by one statement.
+        102 | 105 | 137 | 156 | 170 | 195 | 319 | 8003 | 8009 | 8672 => {
             (Person, "Report it: the server cannot read a statement of keepstep's.")
         }
         _ => return None,
