@@ -16,9 +16,11 @@ use crate::destination::{Activation, Destination};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode, Retention};
 use crate::log::kafka::{KafkaLog, KafkaSettings, Making, Sasl, Secret, Tls};
 use crate::log::{Log, LogError, TopicDescription};
+use crate::model::layout::Layout;
 use crate::model::mutation::Mutations;
 use crate::model::position::Topic;
 use crate::model::profile::ProfileId;
+use crate::model::record::EntityName;
 
 /// What a command wants of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +249,20 @@ pub fn ddl(settings: &DestinationSettings, activation: &Activation) -> Vec<Strin
         DatabaseSettings::Sqlite { .. } => SqliteDestination::schema(activation),
         DatabaseSettings::SqlServer { .. } => Vec::new(),
         DatabaseSettings::Postgres { .. } => PostgresDestination::schema(activation),
+    }
+}
+
+/// A script that takes away what a profile made, or one entity of it, in the order in which it must
+/// be run.
+pub fn clean_up(
+    settings: &DestinationSettings,
+    profile: &ProfileId,
+    layout: &Layout,
+    entity: Option<&EntityName>,
+) -> Vec<String> {
+    match &settings.database {
+        DatabaseSettings::Sqlite { .. } => SqliteDestination::clean_up(profile, layout, entity),
+        DatabaseSettings::Postgres { .. } => PostgresDestination::clean_up(profile, layout, entity),
     }
 }
 

@@ -280,6 +280,42 @@ async fn tables_of_the_printed_schema_need_no_right_to_create() {
     assert_eq!(running.end(), Some(0));
 }
 
+#[tokio::test]
+async fn what_a_profile_made_can_be_taken_away_and_nothing_else() {
+    let place = place();
+    let database = rusqlite::Connection::open(place.path("crm.sqlite")).unwrap();
+    database.execute_batch("CREATE TABLE theirs (id INTEGER); CREATE TABLE accounts (id)").unwrap();
+    let mut running = Running::start(&place);
+    running.wait_for("profile activated");
+    running.signal("INT");
+    assert_eq!(running.end(), Some(0));
+    let names = || -> Vec<String> {
+        let text = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'keepstep%' ORDER BY name";
+        let mut asking = database.prepare(text).unwrap();
+        asking.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    // SQLite cannot drop what it reads the name of: the query answers with the script.
+    let take_away = |arguments: &[&str]| {
+        let query = place.run(arguments);
+        assert_eq!(query.code, Some(0), "{}", query.err);
+        let mut asking = database.prepare(&query.out).unwrap();
+        let lines = asking.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let script: String = lines.map(|line| line.unwrap() + "\n").collect();
+        database.execute_batch(&script).unwrap();
+    };
+    assert_eq!(names(), ["account", "accounts", "contact", "theirs"]);
+    take_away(&["schema", "--clean-up", "--entity", "contact"]);
+    assert_eq!(names(), ["account", "accounts", "theirs"]);
+    take_away(&["schema", "--clean-up"]);
+    assert_eq!(names(), ["accounts", "theirs"]);
+    for table in ["object_registry", "checkpoint"] {
+        let text = format!("SELECT count(*) FROM keepstep_{table}");
+        assert_eq!(database.query_row(&text, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    }
+    let unknown = place.run(&["schema", "--clean-up", "--entity", "lead"]);
+    assert_eq!(unknown.code, Some(2));
+}
+
 #[test]
 fn a_wrong_line_is_named_and_everything_before_it_is_appended() {
     let place = place();

@@ -6,11 +6,14 @@ use clap::Args;
 
 use super::load_whole;
 use super::output::Output;
-use crate::app::connect::ddl;
+use crate::app::connect::{self, ddl};
 use crate::app::contents::Contents;
 use crate::app::failure::Failure;
 use crate::app::settings::Settings;
+use crate::app::settings::destination::DestinationSettings;
 use crate::destination::{ActivatedEntity, Activation};
+use crate::model::profile::Profile;
+use crate::model::record::EntityName;
 
 /// Print all DDL that a destination needs, to be run by its owner.
 ///
@@ -20,6 +23,15 @@ use crate::destination::{ActivatedEntity, Activation};
 pub(super) struct SchemaArguments {
     /// Name of the destination in the settings; may be left out if there is only one.
     destination: Option<String>,
+
+    /// Print instead what takes away everything that its profiles made, a script for each: for a
+    /// person to read and to run while no keepstep does.
+    #[arg(long)]
+    clean_up: bool,
+
+    /// With --clean-up: of this entity alone, so that it can be added anew.
+    #[arg(long, value_name = "NAME", requires = "clean_up")]
+    entity: Option<String>,
 }
 
 /// Runs the command.
@@ -33,6 +45,10 @@ pub(super) async fn run(
     let Some(destination) = settings.destinations.get(&name) else {
         return Err(unknown(&settings, &name));
     };
+    if arguments.clean_up {
+        let entity = arguments.entity.as_deref().map(EntityName::new);
+        return clean_up(&settings, &name, destination, entity.as_ref(), output);
+    }
     let entities = entities(&settings, &mut contents, &name);
     let Some(first) = settings.profiles.iter().find(|profile| profile.destination == name) else {
         let hint = "name it in a [[profile]]";
@@ -49,6 +65,37 @@ pub(super) async fn run(
     output.line(&format!("-- keepstep {}: {name}", env!("CARGO_PKG_VERSION")))?;
     for statement in ddl(destination, &activation) {
         output.line(&format!("{};", statement.trim_end().trim_end_matches(';')))?;
+    }
+    Ok(())
+}
+
+/// Prints the scripts that take away what profiles made.
+fn clean_up(
+    settings: &Settings,
+    name: &str,
+    destination: &DestinationSettings,
+    entity: Option<&EntityName>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let has = |profile: &Profile| match entity {
+        Some(entity) => profile.entities.iter().any(|one| one.name == entity.as_str()),
+        None => true,
+    };
+    let there = settings.profiles.iter().filter(|profile| profile.destination == name);
+    let mut wanted =
+        there.map(|profile| &profile.profile).filter(|profile| has(profile)).peekable();
+    if wanted.peek().is_none() {
+        let hint = "scripts are made for profiles and entities of the settings: put it back there";
+        return Err(Failure::usage(format!("no profile writes that to {name}"), hint));
+    }
+    for profile in wanted {
+        let what = entity.map_or_else(String::new, |entity| format!(", entity {entity}"));
+        output.line(&format!("-- What profile {}{what} made in {name}.", profile.id))?;
+        output.line("-- Stop keepstep before you run it. It cannot be undone.")?;
+        for statement in connect::clean_up(destination, &profile.id, &profile.layout, entity) {
+            output.line(&format!("{statement};"))?;
+        }
+        output.line("")?;
     }
     Ok(())
 }

@@ -34,7 +34,10 @@ use super::{
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
+use crate::model::layout::Layout;
 use crate::model::mutation::Mutations;
+use crate::model::profile::ProfileId;
+use crate::model::record::EntityName;
 
 mod activate;
 mod blame;
@@ -43,6 +46,7 @@ mod catalog;
 mod check;
 mod checks;
 mod classify;
+mod clean_up;
 mod connection;
 mod copy_columns;
 mod ddl;
@@ -99,6 +103,28 @@ impl PostgresDestination {
     /// database owner who grants no right to create.
     pub fn schema(activation: &Activation) -> Vec<String> {
         activate::everything(activation)
+    }
+
+    /// A script that takes away what a profile made, or one entity of it, for a person to run.
+    pub fn clean_up(
+        profile: &ProfileId,
+        layout: &Layout,
+        entity: Option<&EntityName>,
+    ) -> Vec<String> {
+        let tables = metadata::wanted(layout).into_iter();
+        match entity {
+            Some(entity) => {
+                let beside: Vec<&str> = tables
+                    .filter(|table| table.owner().name == "EntityName" && table.key_columns > 0)
+                    .map(|table| table.name)
+                    .collect();
+                vec![clean_up::one_entity(profile, layout, entity, &beside)]
+            }
+            None => {
+                let beside: Vec<&str> = tables.map(|table| table.name).collect();
+                vec![clean_up::whole_profile(profile, layout, &beside)]
+            }
+        }
     }
 
     /// Does what a batch asks for, and ends it as told.

@@ -31,7 +31,10 @@ use super::{
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use crate::model::held::{HeldChange, HeldKey, Revision};
+use crate::model::layout::Layout;
 use crate::model::mutation::Mutations;
+use crate::model::profile::ProfileId;
+use crate::model::record::EntityName;
 
 mod activate;
 mod apply;
@@ -39,6 +42,7 @@ mod blame;
 mod cell_text;
 mod check;
 mod classify;
+mod clean_up;
 mod clock;
 mod codes;
 pub mod ddl;
@@ -126,6 +130,28 @@ impl SqliteDestination {
     /// to see it or make it themselves.
     pub fn schema(activation: &Activation) -> Vec<String> {
         ddl::everything(activation)
+    }
+
+    /// A query that answers with a script, which takes away what a profile made, or one entity of it, for a person to run.
+    pub fn clean_up(
+        profile: &ProfileId,
+        layout: &Layout,
+        entity: Option<&EntityName>,
+    ) -> Vec<String> {
+        let tables = metadata::wanted(layout).into_iter();
+        match entity {
+            Some(entity) => {
+                let beside: Vec<&str> = tables
+                    .filter(|table| table.owner().name == "EntityName" && table.key_columns > 0)
+                    .map(|table| table.name)
+                    .collect();
+                vec![clean_up::query(profile, layout, Some(entity), &beside)]
+            }
+            None => {
+                let beside: Vec<&str> = tables.map(|table| table.name).collect();
+                vec![clean_up::query(profile, layout, None, &beside)]
+            }
+        }
     }
 
     /// Has the thread do something and waits for its answer. A caller that is gone before its turn
