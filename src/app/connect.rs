@@ -11,7 +11,9 @@ use super::settings::log::{KafkaBrokers, LogSettings, Security};
 use super::settings::secret::SecretReference;
 use crate::destination::postgres::{PostgresDestination, PostgresSettings};
 use crate::destination::sqlite::{SqliteDestination, SqliteSettings};
-use crate::destination::sqlserver::{Credential, KeptToken, SqlServerSettings};
+use crate::destination::sqlserver::{
+    Credential, KeptToken, SqlServerDestination, SqlServerSettings,
+};
 use crate::destination::{Activation, Destination};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode, Retention};
 use crate::log::kafka::{KafkaLog, KafkaSettings, Making, Sasl, Secret, Tls};
@@ -220,8 +222,7 @@ pub fn open_destination(settings: &DestinationSettings) -> Result<Arc<dyn Destin
             sqlserver.trust_server_certificate = *trust_server_certificate;
             sqlserver.command_timeout = *command_timeout;
             sqlserver.connections = settings.connections;
-            let what = format!("SQL Server is not ready yet: {sqlserver:?}");
-            Err(Failure::new(what, "name another destination"))
+            Ok(Arc::new(SqlServerDestination::new(sqlserver, Mutations::default())?))
         }
         DatabaseSettings::Postgres { url, certificate_authorities } => {
             let mut postgres = PostgresSettings::new(asked_anew(url));
@@ -247,7 +248,7 @@ fn asked_anew(
 pub fn ddl(settings: &DestinationSettings, activation: &Activation) -> Vec<String> {
     match &settings.database {
         DatabaseSettings::Sqlite { .. } => SqliteDestination::schema(activation),
-        DatabaseSettings::SqlServer { .. } => Vec::new(),
+        DatabaseSettings::SqlServer { .. } => SqlServerDestination::schema(activation),
         DatabaseSettings::Postgres { .. } => PostgresDestination::schema(activation),
     }
 }
@@ -262,6 +263,9 @@ pub fn clean_up(
 ) -> Vec<String> {
     match &settings.database {
         DatabaseSettings::Sqlite { .. } => SqliteDestination::clean_up(profile, layout, entity),
+        DatabaseSettings::SqlServer { .. } => {
+            SqlServerDestination::clean_up(profile, layout, entity)
+        }
         DatabaseSettings::Postgres { .. } => PostgresDestination::clean_up(profile, layout, entity),
     }
 }
