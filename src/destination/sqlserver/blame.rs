@@ -145,3 +145,7 @@ fn destination_error(what: String, failure: &Failure, moment: Moment) -> Destina
         Meaning::Rejected | Meaning::Table | Meaning::Fatal => DestinationError::Fatal(trouble),
     }
 }
+
+#[cfg(test)]
+#[path = "blame_test.rs"]
+mod tests;

@@ -229,6 +229,34 @@ fn golden_holds_and_releases() {
     pinned("held.sql", &texts);
 }
 
+#[test]
+fn a_line_of_the_text_tells_its_step() {
+    let mapping = mapping(true, Deletes::default());
+    let table = table_batch(&mapping, every_part());
+    let shape = Shape::of(&table);
+    let work = TableWork {
+        entity: &mapping.entity,
+        table: &mapping.table,
+        versioned: true,
+        shape: &shape,
+        staging: "#keepstep_stage_1",
+        staged: &shape.columns,
+    };
+    let splits = vec![CursorSplit { entity: EntityName::new("lead"), next: NextOffset(800) }];
+    let (fence, batch) = (Fence { splits, ..fence() }, Batch::default());
+    let script = statements::burst(&fence, &[work], &batch, Mutations::default(), Ending::Commit);
+    let mut expected = None;
+    for (number, line) in (1..).zip(script.text().lines()) {
+        if let Some(step) = line.strip_prefix("SET @step = ") {
+            let at: usize = step.trim_end_matches(';').parse().unwrap();
+            expected = Some(script.statements[at].step);
+        } else if line == "END TRY" {
+            expected = None;
+        }
+        assert_eq!(script.step_of_line(number), expected, "line {number}: {line}");
+    }
+}
+
 /// Every definition that is shipped, with every part of a change.
 #[test]
 fn golden_batches_of_definitions() {

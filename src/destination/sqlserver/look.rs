@@ -9,15 +9,20 @@
 use uuid::Uuid;
 
 use super::blame::{self, Obstacle, Place};
+use super::catalog;
 use super::connection::Connection;
+use super::ddl;
 use super::failure::Failure;
+use super::quote;
 use super::statements::{Ending, TableWork};
 use super::table_statements::TableStatements;
 use super::write::Write;
-use crate::destination::{RejectedRecord, WriteError};
+use crate::destination::own_tables::TableKey;
+use crate::destination::{RejectedRecord, Trouble, WriteError};
 use crate::model::batch::TableBatch;
 use crate::model::failure::{Cause, Rejection};
 use crate::model::record::RecordId;
+use crate::model::table::Table;
 
 /// A text is longer than its column: with its name in the message, and without.
 /// Source: SQL Server documentation, "Database Engine Events and Errors".
@@ -43,6 +48,14 @@ impl Write<'_> {
             Obstacle::Failed(blow) => blow,
         };
         match (blame::judge(self.batch, blow), &blow.failure, blow.place) {
+            (WriteError::Table { entity: Some(entity), trouble }, ..) => {
+                let mut tables = self.batch.tables.iter().map(|table| &table.mapping);
+                let Some(mapping) = tables.find(|mapping| mapping.entity == entity) else {
+                    return Ok(None);
+                };
+                let trouble = at_table(connection, &mapping.table, trouble).await?;
+                Ok(Some(WriteError::Table { entity: Some(entity), trouble }))
+            }
             (WriteError::Rejected(_), Failure::Server(error), Place::Table(at))
                 if TRUNCATED.contains(&error.number) =>
             {
@@ -147,4 +160,43 @@ fn records(table: &TableBatch, mut ids: Vec<Uuid>) -> Vec<RecordId> {
     ids.sort_unstable();
     let all = table.changes.iter().map(|change| change.record_id);
     all.filter(|record| ids.binary_search(&record.0).is_ok()).collect()
+}
+
+/// What is wrong with a table that the statements do not fit, as far as the catalog tells.
+async fn at_table(
+    connection: &mut Connection,
+    table: &Table,
+    told: Trouble,
+) -> Result<Trouble, Failure> {
+    let key = TableKey { schema: table.schema.to_string(), name: table.name.to_string() };
+    let full_name = ddl::table_name(table);
+    let Some(found) = catalog::read_table(connection, &key).await? else {
+        return Ok(Trouble {
+            what: format!("finding table {full_name} in SQL Server"),
+            hint: "It was dropped or renamed: give it its name back. keepstep makes an empty one \
+                   when it starts; its records then need a re-sync."
+                .to_owned(),
+            ..told
+        });
+    };
+    let missing = catalog::missing_columns(table, &found);
+    if let Some(first) = missing.first() {
+        let others = match missing.len() {
+            1 => String::new(),
+            more => format!(" and {} others", more - 1),
+        };
+        return Ok(Trouble {
+            what: format!(
+                "finding column {}{others} of table {full_name} in SQL Server",
+                quote::name(&first.name)
+            ),
+            hint: format!(
+                "It was dropped or renamed: give it its name back. keepstep adds an empty one \
+                 when it starts, as this does: {}; its records then need a re-sync.",
+                ddl::add_columns(table, std::slice::from_ref(first)).join("; ")
+            ),
+            ..told
+        });
+    }
+    Ok(catalog::misfits(table, &found).into_iter().next().unwrap_or(told))
 }

@@ -219,3 +219,75 @@ impl Stages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::layout::Deletes;
+    use crate::model::table::Column;
+
+    fn table(name: &str, columns: u16) -> Table {
+        let column = |at| Column {
+            name: format!("a{at}").into(),
+            column_type: ColumnType::Text { max_units: Some(5) },
+        };
+        Table {
+            schema: "dbo".into(),
+            name: name.into(),
+            columns: (0..columns).map(column).collect(),
+            deletes: Deletes::default(),
+        }
+    }
+
+    fn cells(cells: &[u16]) -> StagedColumns {
+        StagedColumns { cells: cells.to_vec(), ..StagedColumns::default() }
+    }
+
+    fn prepare(stages: &mut Stages, table: &Table, columns: &StagedColumns) -> Option<String> {
+        let text = stages.prepare(&[Need { table, columns }]);
+        stages.loading(table);
+        text
+    }
+
+    #[test]
+    fn a_staging_table_is_made_once_and_only_grows() {
+        let (mut stages, table) = (Stages::default(), table("account", 9));
+        let made = prepare(&mut stages, &table, &cells(&[0, 2])).unwrap();
+        assert!(made.starts_with("CREATE TABLE #keepstep_stage_1 ("), "{made}");
+        // A batch that was committed has emptied it; after another it is emptied first.
+        stages.emptied();
+        assert_eq!(prepare(&mut stages, &table, &cells(&[2])), None);
+        let emptied = prepare(&mut stages, &table, &cells(&[0]));
+        assert_eq!(emptied.as_deref(), Some("TRUNCATE TABLE #keepstep_stage_1"));
+        let wider = StagedColumns { version: true, ..cells(&[1]) };
+        let remade = prepare(&mut stages, &table, &wider).unwrap();
+        assert!(
+            remade.starts_with("DROP TABLE #keepstep_stage_1;\nCREATE TABLE #keepstep_stage_2")
+        );
+        let all = &stages.of(&table).unwrap().columns;
+        assert_eq!(*all, StagedColumns { version: true, ..cells(&[0, 1, 2]) });
+        assert_eq!(all.names(), ["kind", "id", "version", "c0", "c1", "c2"]);
+    }
+
+    #[test]
+    fn a_table_that_changed_is_staged_anew() {
+        let mut stages = Stages::default();
+        prepare(&mut stages, &table("account", 2), &cells(&[0]));
+        let remade = prepare(&mut stages, &table("account", 3), &cells(&[2])).unwrap();
+        assert!(remade.starts_with("DROP TABLE #keepstep_stage_1;\nCREATE"), "{remade}");
+        assert!(stages.of(&table("account", 2)).is_none());
+        assert_eq!(stages.of(&table("account", 3)).unwrap().columns, cells(&[2]));
+    }
+
+    #[test]
+    fn those_not_used_for_longest_go() {
+        let mut stages = Stages::default();
+        for number in 0..MOST_STAGING_TABLES {
+            prepare(&mut stages, &table(&format!("t{number}"), 1), &cells(&[0]));
+        }
+        prepare(&mut stages, &table("t0", 1), &cells(&[0]));
+        let made = prepare(&mut stages, &table("new", 1), &cells(&[0])).unwrap();
+        assert!(made.ends_with("DROP TABLE #keepstep_stage_2"), "{made}");
+        assert!(stages.of(&table("t1", 1)).is_none() && stages.of(&table("t0", 1)).is_some());
+    }
+}
