@@ -7,10 +7,10 @@ CHAOS_SECONDS = 600
 FUZZ_SECONDS = 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint docs deny soak chaos bench fuzz golden clean
+.PHONY: help demo test test-sqlserver check fmt lint docs deny soak chaos bench fuzz golden clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 8
 
 demo: ## a believable CRM into a SQLite database, no server needed; options: make demo DEMO=--help
 	scripts/setup build && cargo run --release --locked -- demo $(DEMO)
@@ -18,13 +18,16 @@ demo: ## a believable CRM into a SQLite database, no server needed; options: mak
 test: ## every test, with a Kafka and a PostgreSQL of its own; a part: make test TEST='--test it batch'
 	$(WITH_SERVICES) $(CARGO_TEST) --no-fail-fast $(TEST)
 
+test-sqlserver: ## the suite on the server that KEEPSTEP_TEST_SQLSERVER_URL names, an ADO.NET connection string; databases keepstep_test_* come and go
+	scripts/setup build && $(CARGO_TEST) --no-fail-fast --test sqlserver $(TEST)
+
 check: fmt lint docs deny ## format, lints, links of the documentation, licences and sources of dependencies
 
 fmt: ## is the code formatted? (cargo fmt formats it)
 	cargo fmt --check
 
 lint: ## clippy, warnings are errors
-	cargo clippy --release --locked --all-targets --features mutations -- -D warnings
+	cargo clippy --release --locked --all-targets --test sqlserver --features mutations -- -D warnings
 
 docs: ## the documentation of all items, broken links are errors
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --document-private-items
