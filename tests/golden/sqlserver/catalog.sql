@@ -12,3 +12,19 @@ SELECT r.table_schema, r.table_name, r.profile, r.entity, r.topic, r.partition_c
 
 SELECT c.topic, c.[partition], c.entity, c.next_offset FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters';
 
+SELECT COUNT(*) AS missing FROM (VALUES (TYPE_ID(N'[crm].[hq_accountType]')), (TYPE_ID(N'[crm].[hq_accountIdType]')), (TYPE_ID(N'[crm].[hq_AttributeMetadataList]')), (TYPE_ID(N'[crm].[hq_OptionSetMetadataList]')), (TYPE_ID(N'[crm].[hq_StateMetadataList]')), (TYPE_ID(N'[crm].[hq_StatusMetadataList]')), (TYPE_ID(N'[crm].[hq_TargetMetadataList]')), (OBJECT_ID(N'[crm].[hq_UpsertAttributeMetadata]', N'P')), (OBJECT_ID(N'[crm].[hq_UpsertGlobalOptionSetMetadata]', N'P')), (OBJECT_ID(N'[crm].[hq_UpsertOptionSetMetadata]', N'P')), (OBJECT_ID(N'[crm].[hq_UpsertStateMetadata]', N'P')), (OBJECT_ID(N'[crm].[hq_UpsertStatusMetadata]', N'P')), (OBJECT_ID(N'[crm].[hq_UpsertTargetMetadata]', N'P'))) AS n (id) WHERE n.id IS NULL;
+
+SELECT QUOTENAME(DB_NAME()) AS database_name, QUOTENAME(USER_NAME()) AS user_name, CASE WHEN CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(128)) = N'READ_ONLY' THEN 1 ELSE 0 END AS is_read_only, CAST(ISNULL((SELECT d.compatibility_level FROM sys.databases AS d WHERE d.name = DB_NAME()), 0) AS int) AS level, CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS version;
+
+SELECT ISNULL(HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'CREATE TABLE'), 0) AS granted;
+
+SELECT ISNULL(HAS_PERMS_BY_NAME(N'[it''s]]]', N'SCHEMA', N'ALTER'), 0) AS granted;
+
+SELECT ISNULL(HAS_PERMS_BY_NAME(N'[crm].[hq]]''_account]', N'OBJECT', N'SELECT'), 0) AS granted;
+
+GRANT CREATE TABLE TO [user];
+
+GRANT ALTER ON SCHEMA::[it's]]] TO [user];
+
+GRANT SELECT ON [crm].[hq]]'_account] TO [user];
+

@@ -133,6 +133,74 @@ IF OBJECT_ID(N'[crm].[hq_contact]') IS NULL CREATE TABLE [crm].[hq_contact] (
   CONSTRAINT [EPK[crm]].[hq_contact]]] PRIMARY KEY CLUSTERED ([Id])
 );
 
+IF OBJECT_ID(N'[crm].[hq_OptionSetMetadata]') IS NULL CREATE TABLE [crm].[hq_OptionSetMetadata] (
+  [EntityName] nvarchar(64) NOT NULL,
+  [OptionSetName] nvarchar(64) NOT NULL,
+  [Option] int NOT NULL,
+  [IsUserLocalizedLabel] bit NOT NULL,
+  [LocalizedLabelLanguageCode] int NOT NULL,
+  [LocalizedLabel] nvarchar(350) NULL,
+  CONSTRAINT [PK_hq_OptionSetMetadata] PRIMARY KEY CLUSTERED ([EntityName], [OptionSetName], [Option], [IsUserLocalizedLabel], [LocalizedLabelLanguageCode])
+);
+
+IF OBJECT_ID(N'[crm].[hq_GlobalOptionSetMetadata]') IS NULL CREATE TABLE [crm].[hq_GlobalOptionSetMetadata] (
+  [OptionSetName] nvarchar(64) NOT NULL,
+  [Option] int NOT NULL,
+  [IsUserLocalizedLabel] bit NOT NULL,
+  [LocalizedLabelLanguageCode] int NOT NULL,
+  [LocalizedLabel] nvarchar(350) NULL,
+  CONSTRAINT [PK_hq_GlobalOptionSetMetadata] PRIMARY KEY CLUSTERED ([OptionSetName], [Option], [IsUserLocalizedLabel], [LocalizedLabelLanguageCode])
+);
+
+IF OBJECT_ID(N'[crm].[hq_StateMetadata]') IS NULL CREATE TABLE [crm].[hq_StateMetadata] (
+  [EntityName] nvarchar(64) NOT NULL,
+  [State] int NOT NULL,
+  [IsUserLocalizedLabel] bit NOT NULL,
+  [LocalizedLabelLanguageCode] int NOT NULL,
+  [LocalizedLabel] nvarchar(350) NULL,
+  CONSTRAINT [PK_hq_StateMetadata] PRIMARY KEY CLUSTERED ([EntityName], [State], [IsUserLocalizedLabel], [LocalizedLabelLanguageCode])
+);
+
+IF OBJECT_ID(N'[crm].[hq_StatusMetadata]') IS NULL CREATE TABLE [crm].[hq_StatusMetadata] (
+  [EntityName] nvarchar(64) NOT NULL,
+  [State] int NOT NULL,
+  [Status] int NOT NULL,
+  [IsUserLocalizedLabel] bit NOT NULL,
+  [LocalizedLabelLanguageCode] int NOT NULL,
+  [LocalizedLabel] nvarchar(350) NULL,
+  CONSTRAINT [PK_hq_StatusMetadata] PRIMARY KEY CLUSTERED ([EntityName], [State], [Status], [IsUserLocalizedLabel], [LocalizedLabelLanguageCode])
+);
+
+IF OBJECT_ID(N'[crm].[hq_TargetMetadata]') IS NULL CREATE TABLE [crm].[hq_TargetMetadata] (
+  [EntityName] nvarchar(64) NOT NULL,
+  [AttributeName] nvarchar(64) NOT NULL,
+  [ReferencedEntity] nvarchar(64) NOT NULL,
+  [ReferencedAttribute] nvarchar(64) NULL,
+  CONSTRAINT [PK_hq_TargetMetadata] PRIMARY KEY CLUSTERED ([EntityName], [AttributeName], [ReferencedEntity])
+);
+
+IF OBJECT_ID(N'[crm].[hq_AttributeMetadata]') IS NULL CREATE TABLE [crm].[hq_AttributeMetadata] (
+  [Id] bigint IDENTITY(1,1) NOT NULL,
+  [EntityName] nvarchar(64) NOT NULL,
+  [AttributeName] nvarchar(64) NOT NULL,
+  [AttributeType] nvarchar(64) NOT NULL,
+  [AttributeTypeCode] int NOT NULL,
+  [Version] bigint NULL,
+  [Timestamp] datetime NULL,
+  [MetadataId] nvarchar(64) NULL,
+  [Precision] int NULL,
+  CONSTRAINT [PK_hq_AttributeMetadata] PRIMARY KEY CLUSTERED ([Id])
+);
+
+IF OBJECT_ID(N'[crm].[hq_DeleteLog]') IS NULL CREATE TABLE [crm].[hq_DeleteLog] (
+  [Id] bigint IDENTITY(1,1) NOT NULL,
+  [EntityName] nvarchar(64) NOT NULL,
+  [RecordId] nvarchar(64) NOT NULL,
+  [SinkDeleteTime] datetime NOT NULL,
+  [VersionNumber] bigint NOT NULL,
+  CONSTRAINT [PK_hq_DeleteLog] PRIMARY KEY CLUSTERED ([Id])
+);
+
 IF TYPE_ID(N'[crm].[hq_accountType]') IS NULL CREATE TYPE [crm].[hq_accountType] AS TABLE (
   [Id] uniqueidentifier NOT NULL,
   [SinkCreatedOn] datetime NULL,
@@ -178,9 +246,9 @@ IF TYPE_ID(N'[crm].[hq_contactIdType]') IS NULL CREATE TYPE [crm].[hq_contactIdT
 IF TYPE_ID(N'[crm].[hq_AttributeMetadataList]') IS NULL CREATE TYPE [crm].[hq_AttributeMetadataList] AS TABLE (
   [EntityName] nvarchar(64) NULL,
   [AttributeName] nvarchar(64) NULL,
-  [Version] bigint NULL,
   [AttributeType] nvarchar(64) NULL,
   [AttributeTypeCode] int NULL,
+  [Version] bigint NULL,
   [Timestamp] datetime NULL,
   [MetadataId] nvarchar(64) NULL,
   [Precision] int NULL
@@ -224,8 +292,8 @@ BEGIN
 SET NOCOUNT ON;
 SET XACT_ABORT ON;
 BEGIN TRANSACTION;
-UPDATE t SET [Version] = s.[Version], [AttributeType] = s.[AttributeType], [AttributeTypeCode] = s.[AttributeTypeCode], [Timestamp] = s.[Timestamp], [MetadataId] = s.[MetadataId], [Precision] = s.[Precision] FROM [crm].[hq_AttributeMetadata] AS t JOIN (SELECT l.[EntityName], l.[AttributeName], l.[Version], l.[AttributeType], l.[AttributeTypeCode], l.[Timestamp], l.[MetadataId], l.[Precision], ROW_NUMBER() OVER (PARTITION BY l.[EntityName], l.[AttributeName] ORDER BY l.[Version] DESC) AS place FROM @List AS l) AS s ON t.[EntityName] = s.[EntityName] AND t.[AttributeName] = s.[AttributeName] WHERE s.place = 1;
-INSERT INTO [crm].[hq_AttributeMetadata] ([EntityName], [AttributeName], [Version], [AttributeType], [AttributeTypeCode], [Timestamp], [MetadataId], [Precision]) SELECT s.[EntityName], s.[AttributeName], s.[Version], s.[AttributeType], s.[AttributeTypeCode], s.[Timestamp], s.[MetadataId], s.[Precision] FROM (SELECT l.[EntityName], l.[AttributeName], l.[Version], l.[AttributeType], l.[AttributeTypeCode], l.[Timestamp], l.[MetadataId], l.[Precision], ROW_NUMBER() OVER (PARTITION BY l.[EntityName], l.[AttributeName] ORDER BY l.[Version] DESC) AS place FROM @List AS l) AS s WHERE s.place = 1 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_AttributeMetadata] AS t WHERE t.[EntityName] = s.[EntityName] AND t.[AttributeName] = s.[AttributeName]);
+UPDATE t SET [AttributeType] = s.[AttributeType], [AttributeTypeCode] = s.[AttributeTypeCode], [Version] = s.[Version], [Timestamp] = s.[Timestamp], [MetadataId] = s.[MetadataId], [Precision] = s.[Precision] FROM [crm].[hq_AttributeMetadata] AS t JOIN (SELECT l.[EntityName], l.[AttributeName], l.[AttributeType], l.[AttributeTypeCode], l.[Version], l.[Timestamp], l.[MetadataId], l.[Precision], ROW_NUMBER() OVER (PARTITION BY l.[EntityName], l.[AttributeName] ORDER BY l.[Version] DESC) AS place FROM @List AS l) AS s ON t.[EntityName] = s.[EntityName] AND t.[AttributeName] = s.[AttributeName] WHERE s.place = 1;
+INSERT INTO [crm].[hq_AttributeMetadata] ([EntityName], [AttributeName], [AttributeType], [AttributeTypeCode], [Version], [Timestamp], [MetadataId], [Precision]) SELECT s.[EntityName], s.[AttributeName], s.[AttributeType], s.[AttributeTypeCode], s.[Version], s.[Timestamp], s.[MetadataId], s.[Precision] FROM (SELECT l.[EntityName], l.[AttributeName], l.[AttributeType], l.[AttributeTypeCode], l.[Version], l.[Timestamp], l.[MetadataId], l.[Precision], ROW_NUMBER() OVER (PARTITION BY l.[EntityName], l.[AttributeName] ORDER BY l.[Version] DESC) AS place FROM @List AS l) AS s WHERE s.place = 1 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_AttributeMetadata] AS t WHERE t.[EntityName] = s.[EntityName] AND t.[AttributeName] = s.[AttributeName]);
 COMMIT TRANSACTION;
 END');
 
