@@ -100,11 +100,13 @@ fn two_profiles_never_share_an_id_a_name_or_a_table() {
 }
 
 #[test]
-fn the_delete_log_is_refused_until_it_is_written() {
-    // F13: a flag that is stored but not honoured would be a lie.
-    assert!(with("write_delete_log = false").is_ok());
-    let mistake = only_mistake(with("write_delete_log = true"));
-    assert!(mistake.contains("the delete log is not written yet"), "{mistake}");
+fn what_stands_beside_the_tables_is_chosen() {
+    let beside = |lines: &str| with(lines).unwrap().profiles[0].profile.layout.clone();
+    assert_eq!((beside("").metadata, beside("").delete_log), (false, false));
+    assert!(beside("write_delete_log = true").delete_log, "F13");
+    assert!(beside("layout = \"des\"").metadata);
+    let mistake = only_mistake(with("layout = \"other\""));
+    assert!(mistake.contains("layout"), "{mistake}");
 }
 
 #[test]

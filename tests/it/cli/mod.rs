@@ -1,5 +1,7 @@
 //! The command line as a person meets it: the built binary, its output and its exit codes.
 
+mod definitions;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command};
