@@ -162,14 +162,12 @@ impl Database for SqliteDatabase {
         let rows = statement.query_map([], |row| {
             let cell = |(at, name): (usize, &&str)| {
                 Ok(match row.get_ref(at)? {
-                    rusqlite::types::ValueRef::Null => None,
-                    rusqlite::types::ValueRef::Integer(flag) if name.starts_with("Is") => {
+                    ValueRef::Null => None,
+                    ValueRef::Integer(flag) if name.starts_with("Is") => {
                         Some((flag == 1).to_string())
                     }
-                    rusqlite::types::ValueRef::Integer(number) => Some(number.to_string()),
-                    rusqlite::types::ValueRef::Text(text) => {
-                        Some(String::from_utf8(text.to_vec()).unwrap())
-                    }
+                    ValueRef::Integer(number) => Some(number.to_string()),
+                    ValueRef::Text(text) => Some(String::from_utf8(text.to_vec()).unwrap()),
                     other => panic!("no cell of a line: {other:?}"),
                 })
             };
