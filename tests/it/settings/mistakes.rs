@@ -110,7 +110,7 @@ line 8: destination.pg, url: holds a literal text; only the place of a secret ma
 line 10: profile 1, name: is missing
   hint: write a text of up to 200 characters
 line 10: profile 1, definitions: is missing
-  hint: write a path or a list of paths
+  hint: write a path or a list of paths, or name a metadata_topic
 line 11: profile 1, id: "CRM" is no id
   hint: write 1 to 64 lower-case letters, digits and hyphens
 line 12: profile 1, destination: there is no destination "pq"

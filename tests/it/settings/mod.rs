@@ -3,6 +3,7 @@
 mod borders;
 mod log;
 mod mistakes;
+mod sqlserver;
 
 use std::path::{Path, PathBuf};
 
