@@ -6,6 +6,7 @@
 //! found, asks, and writes what is answered.
 
 use super::{LeftOver, Trouble};
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::record::EntityName;
 use crate::model::table::{
     ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
@@ -101,7 +102,9 @@ pub fn left_over<'a>(
     let system = [ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER];
     let known = |name: &str| {
         let mut columns = table.columns.iter().map(|column| column.name.as_str());
-        columns.any(|column| same(column, name)) || system.iter().any(|column| same(column, name))
+        columns.any(|column| same(column, name))
+            || system.iter().any(|column| same(column, name))
+            || (table.deletes.keep_row && same(SINK_DELETED_ON, name))
     };
     let columns: Vec<String> = found.filter(|name| !known(name)).map(str::to_owned).collect();
     (!columns.is_empty()).then(|| LeftOver { entity: entity.clone(), columns })

@@ -17,6 +17,15 @@
 //!   counts as older than any. A patch without row and without tombstone is rejected as "no base";
 //!   after a tombstone it is dropped and counted. Unversioned changes leave `versionnumber` null
 //!   and tombstones of version 0. Tombstones stay when their record comes back.
+//! - **The log of deletes**, where the table wants one ([`crate::model::layout::Deletes`]): a line
+//!   for each row that a delete takes away, in the same transaction and under the same guard, with
+//!   the delete's version; unversioned with the row's own, or 0. Deletes that find no row, or a
+//!   newer one, leave no line.
+//! - **Rows that stay** after their delete, where the table keeps them (`keep_row`): the delete sets
+//!   `SinkDeletedOn` and, versioned, the row's version to its own, instead of taking the row away.
+//!   Such a row counts as none: for patches, for later deletes, for the tombstone of a delete, for
+//!   images that ask whether there is a row, and in counts. An image that applies clears
+//!   `SinkDeletedOn` and starts `SinkCreatedOn` anew.
 //! - **Held changes** ([`crate::model::held`]) are kept in the same transaction: `holds` are made
 //!   or revised, `releases` close them. Every hold and release gives a change its next revision:
 //!   the destination's clock in µs, or one more than before where that is higher. Rows of released

@@ -152,6 +152,7 @@ impl Database for MemoryDatabase {
             Tamper::CheckpointLost(lane) => self.change(|state| {
                 state.cursors.retain(|(of, _), _| *of != lane);
             }),
+            Tamper::Unregistered(table) => self.change(|state| state.forget_table(&table.name)),
             other => panic!("the twin has no schema for {other:?}"),
         }
     }
@@ -166,6 +167,9 @@ async fn memory_conforms() {
         "newer own tables are refused",
         "what someone dropped is its table's trouble",
         "a check changes nothing",
+        "columns become wider",
+        "a column of another type is its entity's trouble",
+        "columns without an attribute are told",
     ];
     assert_eq!(not_run, of_schema, "the twin has no schema that anyone could change");
 }

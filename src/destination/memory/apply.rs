@@ -6,11 +6,13 @@ use crate::model::cell::Cell;
 use crate::model::change::Version;
 use crate::model::checkpoint::Fence;
 use crate::model::failure::{Cause, Rejection};
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::mapping::Mapping;
 use crate::model::metadata_tables::logged_name;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::{ImagePart, NetChange, PatchPart};
 use crate::model::profile::ProfileId;
+use crate::model::value::Ticks;
 
 use super::state::{MemoryState, StoredRow, StoredTombstone};
 
@@ -27,7 +29,8 @@ impl MemoryState {
             return Err(WriteError::Fenced);
         }
         let mut after = self.clone();
-        let written = after.apply(&fence.lane.profile, batch, mutations)?;
+        let now = || Ticks::nearest_to_unix_us(clock_us());
+        let written = after.apply(&fence.lane.profile, batch, &now, mutations)?;
         after.hold_and_release(&fence.lane, batch, clock_us);
         after.move_cursors(fence);
         *self = after;
@@ -38,12 +41,13 @@ impl MemoryState {
         &mut self,
         profile: &ProfileId,
         batch: &Batch,
+        now: &dyn Fn() -> Ticks,
         mutations: Mutations,
     ) -> Result<Written, WriteError> {
         let mut written = Written::default();
         let mut rejected = Vec::new();
         for table in &batch.tables {
-            written.tables.push(self.apply_table(profile, table, mutations, &mut rejected));
+            written.tables.push(self.apply_table(profile, table, now, mutations, &mut rejected));
         }
         if rejected.is_empty() { Ok(written) } else { Err(WriteError::Rejected(rejected)) }
     }
@@ -52,6 +56,7 @@ impl MemoryState {
         &mut self,
         profile: &ProfileId,
         table: &TableBatch,
+        now: &dyn Fn() -> Ticks,
         mutations: Mutations,
         rejected: &mut Vec<RejectedRecord>,
     ) -> TableCounts {
@@ -59,7 +64,7 @@ impl MemoryState {
         let entity = mapping.entity.clone();
         let mut counts = TableCounts { entity, written: 0, deleted: 0, superseded: 0 };
         for change in &table.changes {
-            let mut row = OneRow { state: self, profile, mapping, change, mutations };
+            let mut row = OneRow { state: self, profile, mapping, change, now, mutations };
             if let Some(version) = change.delete {
                 match row.delete(version) {
                     Outcome::Applied => counts.deleted += 1,
@@ -102,6 +107,7 @@ struct OneRow<'a> {
     profile: &'a ProfileId,
     mapping: &'a Mapping,
     change: &'a NetChange,
+    now: &'a dyn Fn() -> Ticks,
     mutations: Mutations,
 }
 
@@ -113,6 +119,9 @@ impl OneRow<'_> {
     /// The row's version; `None` without a row, and below any version if it has none.
     fn row_version(&self) -> Option<Version> {
         let row = self.state.rows.get(&self.row_key())?;
+        if self.mapping.table.deletes.keep_row && row.cells.contains_key(SINK_DELETED_ON) {
+            return None;
+        }
         Some(row.version.unwrap_or(Version(i64::MIN)))
     }
 
@@ -130,28 +139,41 @@ impl OneRow<'_> {
         if self.guarded() && row_version.is_some_and(|row| row > version) {
             return Outcome::Dropped;
         }
+        if let Some(found) = row_version {
+            let found = if found == Version(i64::MIN) { Version(0) } else { found };
+            self.log_delete(if self.mapping.versioned { version } else { found });
+        }
         let version = self.mapping.versioned.then_some(version);
         if !self.mutations.tombstone_forgotten() {
             let key = (self.profile.clone(), self.mapping.entity.clone(), self.change.record_id);
             let tombstone = self.state.tombstones.entry(key).or_insert(StoredTombstone { version });
             tombstone.version = tombstone.version.max(version);
         }
+        if row_version.is_none() {
+            return Outcome::Nothing;
+        }
         let key = self.row_key();
-        let Some(row) = self.state.rows.remove(&key) else { return Outcome::Nothing };
-        if let Some(log) = &self.mapping.table.deletes.logged_in {
-            let version = version.or(row.version).map_or(0, |version| version.0);
-            let text = |text: &str| Cell::Text(text.into());
-            let entity = text(&logged_name(self.mapping.entity.as_str()));
-            // It has no clock of its own.
-            let line = vec![
-                entity,
-                text(&self.change.record_id.canonical()),
-                Cell::Null,
-                Cell::Long(version),
-            ];
-            self.state.beside.entry(log.to_string()).or_default().push(line);
+        if !self.mapping.table.deletes.keep_row {
+            self.state.rows.remove(&key);
+        } else if let Some(row) = self.state.rows.get_mut(&key) {
+            row.version = version.or(row.version);
+            if let Some(now) = (self.now)().rounded_to_ms() {
+                row.cells.insert(SINK_DELETED_ON.to_owned(), Cell::Timestamp(now));
+            }
         }
         Outcome::Applied
+    }
+
+    /// Notes the row that is about to go.
+    fn log_delete(&mut self, version: Version) {
+        let Some(log) = &self.mapping.table.deletes.logged_in else { return };
+        let line = vec![
+            Cell::Text(logged_name(self.mapping.entity.as_str()).into()),
+            Cell::Text(self.change.record_id.canonical().into()),
+            (self.now)().rounded_to_ms().map_or(Cell::Null, Cell::Timestamp),
+            Cell::Long(version.0),
+        ];
+        self.state.beside.entry(log.to_string()).or_default().push(line);
     }
 
     fn image(&mut self, part: &ImagePart) -> bool {

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 
 use super::copy_columns;
 use super::quote;
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::table::{
     Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
@@ -52,6 +53,9 @@ pub(super) fn nullable_columns(table: &Table) -> Vec<Column> {
         system(SINK_CREATED_ON, ColumnType::Timestamp),
         system(SINK_MODIFIED_ON, ColumnType::Timestamp),
     ];
+    if table.deletes.keep_row {
+        columns.push(system(SINK_DELETED_ON, ColumnType::Timestamp));
+    }
     columns.extend(table.columns.iter().cloned());
     columns.push(system(VERSION_NUMBER, ColumnType::Long));
     columns

@@ -10,7 +10,9 @@ use super::held_statements::Wanted;
 use super::shape::Shape;
 use super::statements::{self, Compare, Ending, Statement, TableWork};
 use super::table_statements::TableStatements;
-use super::{activate, checks, ddl, desk_statements, held_statements};
+use super::{
+    activate, checks, ddl, desk_statements, held_statements, metadata, metadata_statements,
+};
 use crate::destination::{ActivatedEntity, Activation, WhichHeld};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::cell::Cell;
@@ -22,14 +24,16 @@ use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
 use crate::model::entity_json::read_definitions;
 use crate::model::failure::{Cause, Rejection};
 use crate::model::held::{HeldCause, HeldKey, Hold, Release, ReleaseReason, Revision};
-use crate::model::layout::{Existing, Layout};
+use crate::model::layout::{Deletes, Existing, Layout};
 use crate::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use crate::model::mutation::Mutations;
 use crate::model::net_change::NetChange;
 use crate::model::position::{NextOffset, Offset, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::{EntityName, RecordId};
-use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
+use crate::model::table::{
+    Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
+};
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -176,6 +180,48 @@ fn golden_changes_of_tables() {
             ddl::drop_staging("keepstep_stage_1"),
         ],
     );
+}
+
+/// What stands beside the tables of the entities, and what deletes leave behind.
+#[test]
+fn golden_layout() {
+    let layout = Layout { metadata: true, delete_log: true, ..Layout::plain("crm", Some("hq")) };
+    let mut all = Vec::new();
+    for table in metadata::wanted(&layout) {
+        all.push(metadata_statements::create(table, &layout));
+        if table.key_columns > 0 {
+            all.push(metadata_statements::select(table, &layout));
+            all.push(metadata_statements::delete(table, &layout));
+            all.push(metadata_statements::insert(table, &layout));
+        }
+    }
+    all.push(ddl::widen_columns(&mapping("account", true).table, &{
+        let column = |name: &str, column_type| Column { name: name.into(), column_type };
+        [
+            column("name", ColumnType::Text { max_units: None }),
+            column("revenue", ColumnType::Decimal { scale: 4 }),
+            column("importsequence", ColumnType::Long),
+        ]
+    }));
+    pinned("layout.sql", &all);
+}
+
+#[test]
+fn golden_deletes() {
+    let mut all = Vec::new();
+    for (versioned, keep_row) in [(true, false), (false, false), (true, true), (false, true)] {
+        let plain = mapping("account", versioned);
+        let deletes = Deletes { logged_in: Some("hq_DeleteLog".into()), keep_row };
+        let table = Table { deletes, ..plain.table.clone() };
+        let unknown = UnknownAttribute::Stop;
+        let mapping = Arc::new(Mapping::new(&plain.definition, table, versioned, unknown));
+        if keep_row {
+            all.push(ddl::create_table(&mapping.table));
+        }
+        let records = vec![vec![Effect::Delete], vec![image()], vec![patch(&[1])]];
+        all.extend(burst(&mapping, records).into_iter().filter(|text| text.contains("account")));
+    }
+    pinned("deletes.sql", &all);
 }
 
 #[test]

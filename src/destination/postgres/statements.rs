@@ -10,7 +10,7 @@ use super::held_statements;
 use super::own_ddl::own_table;
 use super::quote;
 use super::shape::Shape;
-use super::table_statements::TableStatements;
+use super::table_statements::{TableStatements, alive};
 use crate::destination::own_tables::name as own;
 use crate::model::batch::Batch;
 use crate::model::checkpoint::{CursorMove, Fence, LaneId, OwnerToken};
@@ -308,8 +308,9 @@ pub(super) fn take(lane: &LaneId, token: OwnerToken) -> Vec<String> {
 pub(super) fn without_base(mapping: &Mapping, profile: &ProfileId) -> String {
     let id = quote::name(ID);
     format!(
-        "SELECT s.id FROM unnest($1::uuid[]) WITH ORDINALITY AS s (id, place) WHERE NOT EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id) AND NOT EXISTS (SELECT FROM {} AS d WHERE d.record_id = s.id AND d.entity = {} AND d.profile = {}) ORDER BY s.place",
+        "SELECT s.id FROM unnest($1::uuid[]) WITH ORDINALITY AS s (id, place) WHERE NOT EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id{}) AND NOT EXISTS (SELECT FROM {} AS d WHERE d.record_id = s.id AND d.entity = {} AND d.profile = {}) ORDER BY s.place",
         table_name(&mapping.table),
+        alive(&mapping.table, "e"),
         own_table(own::TOMBSTONE),
         quote::text(mapping.entity.as_str()),
         quote::text(profile.as_str()),

@@ -16,10 +16,11 @@ use super::statements::{Statement, Step, TableWork};
 use crate::destination::own_tables::name as own;
 use crate::destination::shape::{PatchFlavour, Patches};
 use crate::model::checkpoint::LaneId;
-use crate::model::metadata_tables::{DELETE_LOG_TABLE, logged_name};
+use crate::model::layout::SINK_DELETED_ON;
+use crate::model::metadata_tables::logged_name;
 use crate::model::mutation::Mutations;
 use crate::model::net_change::UNVERSIONED;
-use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VERSION_NUMBER};
+use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// The time that goes into the sink columns. In a sub-select, so that it is computed once.
 const STAMP: &str = "(SELECT (now() AT TIME ZONE 'UTC')::timestamp(3))";
@@ -75,38 +76,60 @@ impl TableStatements<'_> {
         quote::name(&self.work.table.columns[at].name)
     }
 
-    fn delete(&self) -> String {
+    /// Which rows of the table go for which staged deletes.
+    fn deleted(&self) -> String {
         let guard = if self.guarded() {
             format!(" AND {}", self.row_not_newer("<= s.version"))
         } else {
             String::new()
         };
+        let alive = self.alive("t");
+        format!("s.kind = {KIND_DELETE} AND t.{} = s.id{alive}{guard}", quote::name(ID))
+    }
+
+    /// A further condition: the row is not one that was kept after its delete.
+    fn alive(&self, alias: &str) -> String {
+        alive(self.work.table, alias)
+    }
+
+    /// A line for each row that is about to go.
+    fn log_deletes(&self, log: &str) -> String {
+        let version = if self.work.versioned {
+            "s.version".to_owned()
+        } else {
+            format!("coalesce(t.{}, {})", quote::name(VERSION_NUMBER), UNVERSIONED.0)
+        };
         format!(
-            "DELETE FROM {} AS t USING {} AS s WHERE s.kind = {KIND_DELETE} AND t.{} = s.id{guard}",
+            "INSERT INTO {} (\"EntityName\", \"RecordId\", \"SinkDeleteTime\", \"VersionNumber\") SELECT {}, t.{}::text, {STAMP}, {version} FROM {} AS t JOIN {} AS s ON {}",
+            quote::qualified(&self.work.table.schema, log),
+            quote::text(&logged_name(self.work.entity.as_str())),
+            quote::name(ID),
             self.table(),
             self.work.staging,
-            quote::name(ID),
+            self.deleted(),
         )
     }
 
-    /// One line for each row that is about to go.
-    fn log_deletes(&self, log: &str) -> String {
-        let (version, guard) = if self.work.versioned {
-            ("s.version".to_owned(), format!(" AND {}", self.row_not_newer("<= s.version")))
-        } else {
-            (format!("coalesce(t.{}, 0)", quote::name(VERSION_NUMBER)), String::new())
-        };
-        let guard = if self.guarded() { guard } else { String::new() };
-        let columns: Vec<String> =
-            DELETE_LOG_TABLE.columns.iter().map(|column| quote::name(column.name)).collect();
+    fn delete(&self) -> String {
+        if self.work.table.deletes.keep_row {
+            let version = match self.work.versioned {
+                true => format!(", {} = s.version", quote::name(VERSION_NUMBER)),
+                false => String::new(),
+            };
+            return format!(
+                "UPDATE {} AS t SET {} = {STAMP}, {} = {STAMP}{version} FROM {} AS s WHERE {}",
+                self.table(),
+                quote::name(SINK_DELETED_ON),
+                quote::name(SINK_MODIFIED_ON),
+                self.work.staging,
+                self.deleted(),
+            );
+        }
         format!(
-            "INSERT INTO {} ({}) SELECT {}, s.id::text, {STAMP}, {version} FROM {} AS t JOIN {} AS s ON t.{} = s.id WHERE s.kind = {KIND_DELETE}{guard}",
-            quote::qualified(&self.work.table.schema, log),
-            columns.join(", "),
-            quote::text(&logged_name(self.work.entity.as_str())),
+            "DELETE FROM {} AS t USING {} AS s WHERE {}",
             self.table(),
             self.work.staging,
-            quote::name(ID),
+            self.deleted(),
         )
     }
 
@@ -156,6 +179,9 @@ impl TableStatements<'_> {
             (SINK_CREATED_ON, STAMP.to_owned()),
             (SINK_MODIFIED_ON, STAMP.to_owned()),
         ];
+        if self.work.table.deletes.keep_row {
+            cells.push((SINK_DELETED_ON, "NULL".to_owned()));
+        }
         for (at, column) in self.work.table.columns.iter().enumerate() {
             cells.push((column.name.as_str(), format!("s.{}", cell_name(at))));
         }
@@ -190,6 +216,7 @@ impl TableStatements<'_> {
             .chain(columns)
             .chain([quote::name(VERSION_NUMBER)])
             .map(|name| format!("{name} = excluded.{name}"))
+            .chain(self.returned("excluded."))
             .collect::<Vec<_>>()
             .join(", ");
         format!(
@@ -199,11 +226,24 @@ impl TableStatements<'_> {
         )
     }
 
+    /// What an image does to a row that was kept after its delete: it begins anew. `new` stands
+    /// before the name of the column with the present; without one, it is the stamp.
+    fn returned(&self, new: &str) -> Option<String> {
+        let (created, deleted) = (quote::name(SINK_CREATED_ON), quote::name(SINK_DELETED_ON));
+        let now = if new.is_empty() { STAMP.to_owned() } else { format!("{new}{created}") };
+        self.work.table.deletes.keep_row.then(|| {
+            format!(
+                "{created} = CASE WHEN t.{deleted} IS NULL THEN t.{created} ELSE {now} END, {deleted} = NULL"
+            )
+        })
+    }
+
     /// An image with patches merged in leaves a higher version than it is guarded by, which an
     /// upsert cannot express; there are few, so two statements do it.
     fn update_merged(&self) -> String {
         let cells = (0..self.work.table.columns.len())
             .map(|at| format!(", {} = s.{}", self.column(at), cell_name(at)))
+            .chain(self.returned("").map(|set| format!(", {set}")))
             .collect::<String>();
         let guard = if self.guarded() {
             format!(
@@ -233,7 +273,7 @@ impl TableStatements<'_> {
         format!(
             "{} WHERE s.kind = {KIND_MERGED} AND NOT {}{guard}",
             self.insert(),
-            self.row_exists()
+            self.row_exists_where("")
         )
     }
 
@@ -262,7 +302,7 @@ impl TableStatements<'_> {
     /// Changes rows and answers how many; raises an error if a patch has neither row nor
     /// tombstone, which is looked for only if not all that stand alone applied.
     fn patch(&self, patches: &Patches) -> String {
-        let alone = patches.alone;
+        let (alone, alive) = (patches.alone, self.alive("t"));
         let mut set = format!("{} = {STAMP}", quote::name(SINK_MODIFIED_ON));
         let named = |at: usize| patches.columns.iter().position(|named| usize::from(*named) == at);
         for at in 0..self.work.table.columns.len() {
@@ -289,7 +329,7 @@ impl TableStatements<'_> {
             String::new()
         };
         format!(
-            "WITH patched AS (UPDATE {} AS t SET {set} FROM {} AS s WHERE s.kind IN ({KIND_PATCH}, {KIND_BASED_PATCH}) AND t.{} = s.id{guard} RETURNING s.kind), counted AS (SELECT count(*) AS n, count(*) FILTER (WHERE kind = {KIND_PATCH}) AS alone FROM patched) SELECT CASE WHEN alone = {alone} THEN n WHEN NOT EXISTS (SELECT FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}) THEN n ELSE ('keepstep found a patch without a row; patches that applied: ' || n)::bigint END FROM counted",
+            "WITH patched AS (UPDATE {} AS t SET {set} FROM {} AS s WHERE s.kind IN ({KIND_PATCH}, {KIND_BASED_PATCH}) AND t.{} = s.id{alive}{guard} RETURNING s.kind), counted AS (SELECT count(*) AS n, count(*) FILTER (WHERE kind = {KIND_PATCH}) AS alone FROM patched) SELECT CASE WHEN alone = {alone} THEN n WHEN NOT EXISTS (SELECT FROM {} AS s WHERE s.kind = {KIND_PATCH} AND NOT {} AND NOT {}) THEN n ELSE ('keepstep found a patch without a row; patches that applied: ' || n)::bigint END FROM counted",
             self.table(),
             self.work.staging,
             quote::name(ID),
@@ -323,8 +363,12 @@ impl TableStatements<'_> {
     }
 
     fn row_exists(&self) -> String {
+        self.row_exists_where(&self.alive("e"))
+    }
+
+    fn row_exists_where(&self, condition: &str) -> String {
         let id = quote::name(ID);
-        format!("EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id)", self.table())
+        format!("EXISTS (SELECT FROM {} AS e WHERE e.{id} = s.id{condition})", self.table())
     }
 
     fn any_tombstone(&self) -> String {
@@ -346,3 +390,11 @@ impl TableStatements<'_> {
 
 /// Below every version: of a row that has none, and of a cell that a patch does not name.
 const NO_VERSION: &str = "'-9223372036854775808'::bigint";
+
+/// A further condition: the row is not one that was kept after its delete.
+pub(super) fn alive(table: &Table, alias: &str) -> String {
+    match table.deletes.keep_row {
+        true => format!(" AND {alias}.{} IS NULL", quote::name(SINK_DELETED_ON)),
+        false => String::new(),
+    }
+}

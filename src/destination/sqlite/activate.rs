@@ -16,6 +16,7 @@ use crate::destination::own_tables::{
 };
 use crate::destination::{Activated, Activation, Refused, Trouble};
 use crate::model::checkpoint::Scope;
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::position::{NextOffset, Partition, Topic, TopicPartition};
 use crate::model::profile::ProfileId;
 use crate::model::record::EntityName;
@@ -238,7 +239,9 @@ pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<Vec
         name: (*name).into(),
         column_type: if *name == VERSION_NUMBER { ColumnType::Long } else { ColumnType::Guid },
     });
-    for column in system.chain(table.columns.iter().cloned()) {
+    let deleted_on = Column { name: SINK_DELETED_ON.into(), column_type: ColumnType::Timestamp };
+    let deleted_on = table.deletes.keep_row.then_some(deleted_on);
+    for column in system.chain(deleted_on).chain(table.columns.iter().cloned()) {
         let wanted = wanted_affinity(column.column_type);
         match found.get(&column.name.as_str().to_ascii_lowercase()) {
             None if column.name == ID => return Err(Stop::Refused(no_key(table))),

@@ -171,7 +171,10 @@ impl<'a> TableWriter<'a> {
         let statement =
             ready(&mut self.delete, self.connection, || statements::delete_row(table, guarded))?;
         statement.raw_bind_parameter(1, TextBytes(self.scratch.uuid(change.record_id.0)))?;
-        if guarded {
+        if table.deletes.keep_row {
+            statement.raw_bind_parameter(2, self.mapping.versioned.then_some(version.0))?;
+            statement.raw_bind_parameter(3, TextBytes(&self.now))?;
+        } else if guarded {
             statement.raw_bind_parameter(2, version.0)?;
         }
         Ok(statement.raw_execute()? == 1)

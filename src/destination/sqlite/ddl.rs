@@ -9,6 +9,7 @@ use super::held_statements::{UNPUBLISHED, unpublished_index};
 use super::names::{own_table, quoted};
 use crate::destination::Activation;
 use crate::destination::own_tables::{OWN_VERSION, name};
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::table::{
     Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
@@ -66,6 +67,9 @@ pub fn create_table(table: &Table) -> String {
         format!("  {} TEXT", quoted(SINK_CREATED_ON)),
         format!("  {} TEXT", quoted(SINK_MODIFIED_ON)),
     ];
+    if table.deletes.keep_row {
+        lines.push(format!("  {} TEXT", quoted(SINK_DELETED_ON)));
+    }
     lines.extend(table.columns.iter().map(|column| format!("  {}", column_text(column))));
     lines.push(format!("  {} INTEGER", quoted(VERSION_NUMBER)));
     format!("CREATE TABLE {} (\n{}\n)", quoted(&table.name), lines.join(",\n"))

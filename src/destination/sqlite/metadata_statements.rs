@@ -4,7 +4,6 @@
 use super::ddl::declared_type;
 use super::names::quoted;
 use crate::model::metadata_tables::{IDENTITY, MetadataTable};
-use crate::model::table::{ID, Table, VERSION_NUMBER};
 
 /// Makes a table. `name` has the prefix. Ids are never given twice, so that a reader may go on
 /// from the last one that it has seen.
@@ -52,22 +51,4 @@ fn columns(table: &MetadataTable, before: &str) -> String {
     let names: Vec<String> =
         table.columns.iter().map(|column| format!("{before}{}", quoted(column.name))).collect();
     names.join(", ")
-}
-
-/// Notes the row that a delete is about to take away, in the log of that name. 1 record, 2 version
-/// (unversioned: null, and the row's own stands for it), 3 now, 4 entity.
-pub fn log_delete(table: &Table, log: &str, guarded: bool) -> String {
-    let version = quoted(VERSION_NUMBER);
-    let guard = if guarded {
-        format!(" AND (t.{version} IS NULL OR t.{version} <= ?2)")
-    } else {
-        String::new()
-    };
-    format!(
-        "INSERT INTO {} (\"EntityName\", \"RecordId\", \"SinkDeleteTime\", \"VersionNumber\") \
-         SELECT ?4, ?1, ?3, ifnull(?2, ifnull(t.{version}, 0)) FROM {} AS t WHERE t.{} = ?1{guard}",
-        quoted(log),
-        quoted(&table.name),
-        quoted(ID)
-    )
 }

@@ -5,6 +5,7 @@
 
 use crate::destination::Trouble;
 use crate::destination::own_tables::{OWN_SCHEMA, TableKey};
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// Longest name of a table or column, in bytes: 128 characters of any script. SQLite has no limit
@@ -62,8 +63,10 @@ pub(super) fn check_names(table: &Table) -> Result<(), Trouble> {
             ));
         }
     }
+    let deleted_on = table.deletes.keep_row.then_some(SINK_DELETED_ON);
     let mut seen: std::collections::HashSet<String> =
-        SYSTEM_COLUMNS.iter().map(|name| name.to_ascii_lowercase()).collect();
+        SYSTEM_COLUMNS.into_iter().chain(deleted_on).map(str::to_ascii_lowercase).collect();
+    let seen_system = seen.len();
     for name in columns {
         if !seen.insert(name.to_ascii_lowercase()) {
             return Err(refused(
@@ -74,7 +77,7 @@ pub(super) fn check_names(table: &Table) -> Result<(), Trouble> {
             ));
         }
     }
-    let count = table.columns.len() + SYSTEM_COLUMNS.len();
+    let count = table.columns.len() + seen_system;
     if count > MOST_COLUMNS {
         return Err(refused(
             format!("making table {} of {count} columns", table.name),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::names::{own_table, quoted};
 use crate::destination::own_tables::{TableKey, name};
+use crate::model::layout::SINK_DELETED_ON;
 use crate::model::metadata_tables::DELETE_LOG_TABLE;
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
@@ -228,16 +229,39 @@ pub fn bury() -> String {
 /// Whether a row is there, and its version. 1 record.
 pub fn row_version(table: &Table) -> String {
     format!(
-        "SELECT t.{} FROM {} AS t WHERE t.{} = ?1",
+        "SELECT t.{} FROM {} AS t WHERE t.{} = ?1{}",
         quoted(VERSION_NUMBER),
         quoted(&table.name),
-        quoted(ID)
+        quoted(ID),
+        alive(table, "t")
     )
 }
 
-/// Deletes a row. 1 record, 2 version where guarded.
+/// A further condition: the row is not one that was kept after its delete.
+fn alive(table: &Table, alias: &str) -> String {
+    match table.deletes.keep_row {
+        true => format!(" AND {alias}.{} IS NULL", quoted(SINK_DELETED_ON)),
+        false => String::new(),
+    }
+}
+
+/// Deletes a row. 1 record, 2 version where guarded. Where the table keeps its rows, 2 is the
+/// version (unversioned: null, which leaves the old one), and 3 now.
 pub fn delete_row(table: &Table, guarded: bool) -> String {
-    let mut text = format!("DELETE FROM {} AS t WHERE t.{} = ?1", quoted(&table.name), quoted(ID));
+    let mut text = if table.deletes.keep_row {
+        format!(
+            "UPDATE {} AS t SET {} = ?3, {} = ?3, {version} = ifnull(?2, t.{version}) \
+             WHERE t.{} = ?1{}",
+            quoted(&table.name),
+            quoted(SINK_DELETED_ON),
+            quoted(SINK_MODIFIED_ON),
+            quoted(ID),
+            alive(table, "t"),
+            version = quoted(VERSION_NUMBER),
+        )
+    } else {
+        format!("DELETE FROM {} AS t WHERE t.{} = ?1", quoted(&table.name), quoted(ID))
+    };
     if guarded {
         let _ = write!(text, " AND {}", row_is_at_most("?2"));
     }
@@ -255,11 +279,12 @@ pub fn log_delete(table: &Table, log: &str, versioned: bool, guarded: bool) -> S
         format!("coalesce(t.{}, 0)", quoted(VERSION_NUMBER))
     };
     let mut text = format!(
-        "INSERT INTO {} ({}) SELECT ?2, ?1, ?3, {version} FROM {} AS t WHERE t.{} = ?1",
+        "INSERT INTO {} ({}) SELECT ?2, ?1, ?3, {version} FROM {} AS t WHERE t.{} = ?1{}",
         quoted(log),
         columns.join(", "),
         quoted(&table.name),
-        quoted(ID)
+        quoted(ID),
+        alive(table, "t")
     );
     if guarded {
         let _ = write!(text, " AND {}", row_is_at_most("?4"));
@@ -303,9 +328,10 @@ pub fn image(table: &Table, guard: ImageGuard) -> String {
         ImageGuard::RowOrNoTombstone => {
             let _ = write!(
                 text,
-                " WHERE NOT {buried}) OR EXISTS (SELECT 1 FROM {} AS r WHERE r.{} = ?1)",
+                " WHERE NOT {buried}) OR EXISTS (SELECT 1 FROM {} AS r WHERE r.{} = ?1{})",
                 quoted(&table.name),
-                quoted(ID)
+                quoted(ID),
+                alive(table, "r")
             );
         }
     }
@@ -314,6 +340,14 @@ pub fn image(table: &Table, guard: ImageGuard) -> String {
     for column in std::iter::once(SINK_MODIFIED_ON).chain(named) {
         let column = quoted(column);
         let _ = write!(text, "{column} = excluded.{column}, ");
+    }
+    if table.deletes.keep_row {
+        let (created, deleted) = (quoted(SINK_CREATED_ON), quoted(SINK_DELETED_ON));
+        let _ = write!(
+            text,
+            "{created} = CASE WHEN t.{deleted} IS NULL THEN t.{created} \
+             ELSE excluded.{created} END, {deleted} = NULL, "
+        );
     }
     let version = quoted(VERSION_NUMBER);
     let _ = write!(text, "{version} = excluded.{version}");
@@ -345,7 +379,7 @@ pub fn patch(table: &Table, columns: &[u16], guard: PatchGuard) -> String {
         let _ =
             write!(text, ", {} = ?{parameter}", quoted(&table.columns[usize::from(*column)].name));
     }
-    let _ = write!(text, " WHERE t.{} = ?1", quoted(ID));
+    let _ = write!(text, " WHERE t.{} = ?1{}", quoted(ID), alive(table, "t"));
     if guard == PatchGuard::RowOlder {
         let version = quoted(VERSION_NUMBER);
         let _ = write!(text, " AND (t.{version} IS NULL OR t.{version} < ?4)");

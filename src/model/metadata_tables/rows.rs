@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::{
     ATTRIBUTE, GLOBAL_OPTION_SET, LABEL_UNITS, METADATA_TABLES, MetadataRow, MetadataTable,
@@ -133,18 +133,39 @@ impl Maker {
     fn targets(&mut self, entity: &Cell, attribute: &Attribute, definitions: &[&EntityDefinition]) {
         let AttributeKind::Lookup { targets } = &attribute.kind else { return };
         for target in targets {
-            // Known only of entities whose definition is at hand.
             let found = definitions.iter().find(|other| other.name.as_str() == target);
-            let key = found.map(|other| other.primary_id.as_str());
-            let key = key.filter(|key| utf16_units(key) <= NAME_UNITS as usize);
-            self.push(vec![
-                entity.clone(),
-                text(&attribute.name),
-                text(target),
-                key.map_or(Cell::Null, text),
-            ]);
+            let key = match found {
+                Some(other) => other.primary_id.clone(),
+                None => usual_primary_id(target),
+            };
+            let fits = utf16_units(&key) <= NAME_UNITS as usize;
+            let key = if fits { text(&key) } else { Cell::Null };
+            self.push(vec![entity.clone(), text(&attribute.name), text(target), key]);
         }
     }
+}
+
+/// The primary id of an entity whose definition is not at hand: its name and `id`, but for the
+/// activities of the source, which have one in common.
+fn usual_primary_id(entity: &str) -> CompactString {
+    const ACTIVITIES: [&str; 12] = [
+        "activitypointer",
+        "appointment",
+        "campaignactivity",
+        "campaignresponse",
+        "email",
+        "fax",
+        "letter",
+        "phonecall",
+        "recurringappointmentmaster",
+        "serviceappointment",
+        "socialactivity",
+        "task",
+    ];
+    if ACTIVITIES.contains(&entity) {
+        return CompactString::const_new("activityid");
+    }
+    format_compact!("{entity}id")
 }
 
 /// The table that holds the options of an attribute, and the options.

@@ -110,13 +110,16 @@ fn states_reasons_booleans_and_shared_sets_have_their_tables() {
 }
 
 #[test]
-fn a_lookup_names_the_keys_that_are_known() {
-    let targets = vec!["account".into(), "unheard_of".into()];
+fn a_lookup_names_the_keys_of_its_targets() {
+    let targets = vec!["account".into(), "unheard_of".into(), "task".into()];
     let lookup = Attribute::new("parentcustomerid", AttributeKind::Lookup { targets });
-    let (contact, account) = (entity("contact", vec![lookup]), entity("account", vec![]));
+    let (contact, account) = (
+        entity("contact", vec![lookup]),
+        EntityDefinition { primary_id: "theaccountid".into(), ..entity("account", vec![]) },
+    );
     assert_eq!(
         printed(&TARGET, &[&contact, &account]),
-        ["contact parentcustomerid account accountid", "contact parentcustomerid unheard_of -",]
+        ["contact parentcustomerid account theaccountid", "contact parentcustomerid unheard_of -",]
     );
 }
 

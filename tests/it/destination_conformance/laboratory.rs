@@ -121,7 +121,7 @@ pub trait Stall: Send + Sync {
     async fn release(&self);
 }
 
-/// What someone else did to the database. The first two are for every kind, the others for those
+/// What someone else did to the database. The first three are for every kind, the others for those
 /// with a schema.
 #[derive(Clone, Debug)]
 pub enum Tamper {
@@ -129,6 +129,8 @@ pub enum Tamper {
     RowWithoutVersion(Table, RecordId),
     /// The checkpoint of a lane is gone, all its cursors.
     CheckpointLost(LaneId),
+    /// The registry has forgotten a table: it is there, with its rows, and nobody's.
+    Unregistered(Table),
     /// The own tables are of a version that no program knows yet.
     OwnTablesNewer,
     /// A column of a table is gone.

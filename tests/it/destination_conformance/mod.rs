@@ -20,6 +20,8 @@ mod desk;
 mod fence;
 mod guard;
 pub mod held;
+mod kept_rows;
+mod layout;
 mod limits;
 mod names;
 mod patches;
@@ -216,6 +218,20 @@ const CASES: &[Case] = &[
     }),
     of_schema("a check changes nothing", |scene| {
         Box::pin(activation::a_check_changes_nothing(scene))
+    }),
+    case("tables that are there are kept, emptied or refused", |scene| {
+        Box::pin(layout::tables_that_are_there(scene))
+    }),
+    of_schema("columns become wider", |scene| Box::pin(layout::columns_become_wider(scene))),
+    of_schema("a column of another type is its entity's trouble", |scene| {
+        Box::pin(layout::another_type_is_its_entitys_trouble(scene))
+    }),
+    of_schema("columns without an attribute are told", |scene| {
+        Box::pin(layout::columns_without_an_attribute_are_told(scene))
+    }),
+    case("rows stay after their delete, versioned", |scene| Box::pin(kept_rows::versioned(scene))),
+    case("rows stay after their delete, unversioned", |scene| {
+        Box::pin(kept_rows::unversioned(scene))
     }),
     case("everything survives reopening", |scene| {
         Box::pin(activation::everything_survives_reopening(scene))

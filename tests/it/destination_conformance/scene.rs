@@ -9,7 +9,7 @@ use keepstep::model::cell::Cell;
 use keepstep::model::change::Version;
 use keepstep::model::checkpoint::{Checkpoint, Fence, LaneId, OwnerToken};
 use keepstep::model::entity::{Attribute, AttributeKind, EntityDefinition};
-use keepstep::model::layout::{Existing, Layout};
+use keepstep::model::layout::{DELETE_LOG, Deletes, Existing, Layout};
 use keepstep::model::mapping::{Effect, Fitted, Mapping, UnknownAttribute};
 use keepstep::model::mutation::Mutations;
 use keepstep::model::net_change::NetChange;
@@ -154,6 +154,17 @@ pub fn letters(entity: &str, versioned: bool) -> Arc<Mapping> {
     mapping(entity, versioned, attributes)
 }
 
+/// The same with rows that stay after their delete, and a log, which its activation must want.
+pub fn kept(mapping: &Mapping) -> Arc<Mapping> {
+    with_deletes(mapping, Deletes { logged_in: Some(DELETE_LOG.into()), keep_row: true })
+}
+
+fn with_deletes(mapping: &Mapping, deletes: Deletes) -> Arc<Mapping> {
+    let table = Table { deletes, ..mapping.table.clone() };
+    let unknown = UnknownAttribute::Stop;
+    Arc::new(Mapping::new(&mapping.definition, table, mapping.versioned, unknown))
+}
+
 /// An activation of entities on one topic of two partitions, from offset 0.
 pub fn activation(mappings: &[&Arc<Mapping>]) -> Activation {
     let topic = Topic::new("conformance.topic");
@@ -167,7 +178,7 @@ pub fn activation(mappings: &[&Arc<Mapping>]) -> Activation {
         profile: profile(),
         entities: mappings.iter().map(entity).collect(),
         starts: (0..2).map(start).collect(),
-        layout: Layout::plain("", None),
+        layout: Layout::plain("conformance", None),
         existing: Existing::Adopt,
     }
 }

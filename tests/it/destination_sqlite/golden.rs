@@ -5,9 +5,12 @@ use std::path::Path;
 
 use keepstep::destination::WhichHeld;
 use keepstep::destination::sqlite::statements::{FenceGuard, ImageGuard, PatchGuard};
-use keepstep::destination::sqlite::{ddl, desk_statements, held_statements, statements};
+use keepstep::destination::sqlite::{
+    ddl, desk_statements, held_statements, metadata_statements, statements,
+};
 use keepstep::model::entity_json::read_definitions;
 use keepstep::model::layout::Deletes;
+use keepstep::model::metadata_tables::{DELETE_LOG_TABLE, METADATA_TABLES};
 use keepstep::model::table::{Column, ColumnType, Table};
 
 /// Compares a golden file with what the code says; `make golden` writes it anew.
@@ -157,6 +160,40 @@ fn golden_row_statements() {
             ("a row's version", statements::row_version(&small)),
         ],
     );
+}
+
+/// What stands beside the tables of the entities, and what deletes leave behind.
+#[test]
+fn golden_layout_statements() {
+    let mut texts = Vec::new();
+    for table in METADATA_TABLES.into_iter().chain([&DELETE_LOG_TABLE]) {
+        let name = format!("crm_{}", table.name);
+        texts.push(("a table", metadata_statements::create(table, &name)));
+        if table.key_columns > 0 {
+            texts.push(("its rows", metadata_statements::select(table, &name)));
+            texts.push(("rows go", metadata_statements::delete(table, &name)));
+            texts.push(("rows come", metadata_statements::insert(table, &name)));
+        }
+    }
+    let plain = table("account", &[("name", ColumnType::Long)]);
+    let deletes = Deletes { logged_in: Some("crm_DeleteLog".into()), keep_row: true };
+    let kept = Table { deletes, ..plain.clone() };
+    let log =
+        |table, versioned| statements::log_delete(table, "crm_DeleteLog", versioned, versioned);
+    texts.extend([
+        ("a delete is noted, versioned", log(&plain, true)),
+        ("a delete is noted, unversioned", log(&plain, false)),
+        ("a table whose rows stay", ddl::create_table(&kept)),
+        ("a delete is noted, the row stays", log(&kept, true)),
+        ("a delete, the row stays, versioned", statements::delete_row(&kept, true)),
+        ("a delete, the row stays, unversioned", statements::delete_row(&kept, false)),
+        ("an image, versioned", statements::image(&kept, ImageGuard::RowAndTombstone)),
+        ("an image, unversioned", statements::image(&kept, ImageGuard::RowOrNoTombstone)),
+        ("a patch", statements::patch(&kept, &[0], PatchGuard::RowOlder)),
+        ("a row's version", statements::row_version(&kept)),
+        ("whether a table has rows", statements::any_row(&plain)),
+    ]);
+    is_golden("layout_statements.sql", &texts);
 }
 
 /// Every definition that is shipped: its table, and the statements of its rows.

@@ -243,6 +243,10 @@ impl Database for SqliteDatabase {
                 "DELETE FROM keepstep_checkpoint WHERE profile = '{}' AND partition = {}",
                 lane.profile, lane.topic_partition.partition
             )),
+            Tamper::Unregistered(table) => self.execute(&format!(
+                "DELETE FROM keepstep_object_registry WHERE table_name = '{}'",
+                table.name
+            )),
             Tamper::OwnTablesNewer => {
                 self.execute("UPDATE keepstep_schema_version SET version = version + 1");
             }

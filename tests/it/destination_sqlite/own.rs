@@ -158,7 +158,11 @@ async fn tables_that_were_there_are_used_where_they_fit() {
         let found = findings.iter().find_map(|finding| finding.problem.as_ref());
         assert_eq!(found.map(|trouble| trouble.code.as_str()), problem, "{made}");
         match problem {
-            Some(problem) => assert_eq!(fatal_code(file.activation_error().await), problem),
+            Some(problem) => {
+                let activation = scene::activation(&[&file.mapping]);
+                let answer = file.start().activate(&activation).await.unwrap();
+                assert_eq!(answer.refused[0].trouble.code, problem);
+            }
             None => {
                 let mut lane = file.lane().await;
                 lane.write(&file.one(1)).await.unwrap();

@@ -229,6 +229,13 @@ impl Database for PostgresDatabase {
                 ))
                 .await;
             }
+            Tamper::Unregistered(table) => {
+                self.execute(&format!(
+                    "DELETE FROM keepstep.object_registry WHERE table_name = '{}'",
+                    table.name
+                ))
+                .await;
+            }
             Tamper::OwnTablesNewer => {
                 self.execute("UPDATE keepstep.schema_version SET version = version + 1").await;
             }
