@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keepstep::codec::{DataverseOrigin, Decoder, DecoderSettings, Relationships, encode_dataverse};
+use keepstep::codec::{
+    DataverseOrigin, Decoder, DecoderSettings, Relationships, decode_entity_metadata,
+    encode_dataverse, encode_entity_metadata,
+};
 use keepstep::model::change::{Change, Image, Notification, Operation};
 use keepstep::model::entity::{AttributeKind, ChoiceOption, EntityDefinition, Label};
 use keepstep::model::entity_json::{DefinitionReader, MAX_ATTRIBUTES, Problem, read_definitions};
@@ -333,4 +336,42 @@ fn an_intersect_entity_finds_its_relationship_in_another_document() {
         read(&[&side("yid"), &other, link]),
         Err(Problem::Repeated("the relationship, differently,"))
     );
+}
+
+/// What the metadata tables tell of an attribute is kept, and travels over the topic.
+#[test]
+fn definitions_keep_what_the_metadata_tables_tell() {
+    let document = r#"{"LogicalName":"lead","PrimaryIdAttribute":"leadid","Attributes":[
+        {"LogicalName":"leadid","AttributeType":"Uniqueidentifier",
+         "MetadataId":"0f8fad5b-d9cb-469f-a165-70867728950e"},
+        {"LogicalName":"ownerid","AttributeType":"Owner","Targets":["systemuser"]},
+        {"LogicalName":"donotfax","AttributeType":"Boolean","OptionSet":{"Name":"lead_donotfax",
+         "TrueOption":{"Value":1,"Label":{"LocalizedLabels":[{"Label":"Forbid","LanguageCode":1033}]}},
+         "FalseOption":{"Value":0,"Label":{"LocalizedLabels":[{"Label":"Allow","LanguageCode":1033}]}}}},
+        {"LogicalName":"budget","AttributeType":"Picklist","OptionSet":null,
+         "GlobalOptionSet":{"Name":"budgetstatus","Options":[{"Value":7,"Label":"Can buy"}]}},
+        {"LogicalName":"own","AttributeType":"Picklist",
+         "OptionSet":{"Name":"lead_own","IsGlobal":false,"Options":[]}},
+        {"LogicalName":"interests","AttributeType":"Virtual",
+         "AttributeTypeName":{"Value":"MultiSelectPicklistType"},
+         "OptionSet":{"Name":"interest","IsGlobal":true,"Options":[{"Value":5,"Label":"Golf"}]}}]}"#;
+    let definition = read_definitions(document.as_bytes()).unwrap().remove(0);
+    let attribute =
+        |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name).unwrap();
+    let id = attribute("leadid").origin.metadata_id.unwrap();
+    assert_eq!(id.to_string(), "0f8fad5b-d9cb-469f-a165-70867728950e");
+    assert_eq!(attribute("ownerid").type_name(), "Owner");
+    let two = [option(0, None, &[(1_033, "Allow")]), option(1, None, &[(1_033, "Forbid")])];
+    assert_eq!(attribute("donotfax").options(), two);
+    for (name, shared, set) in [
+        ("budget", true, Some("budgetstatus")),
+        ("own", false, Some("lead_own")),
+        ("interests", true, Some("interest")),
+    ] {
+        let attribute = attribute(name);
+        assert_eq!(attribute.origin.global_option_set, shared, "{name}");
+        assert_eq!(attribute.option_set().map(|set| set.as_str()), set, "{name}");
+    }
+    let travelled = decode_entity_metadata(&encode_entity_metadata(&definition)).unwrap();
+    assert_eq!(travelled, definition);
 }
