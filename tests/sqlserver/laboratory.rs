@@ -266,6 +266,10 @@ impl Database for SqlServerDatabase {
                 literal(lane.topic_partition.topic.as_str()),
                 lane.topic_partition.partition
             ),
+            Tamper::Unregistered(table) => format!(
+                "DELETE FROM keepstep.object_registry WHERE table_name = {}",
+                literal(table.name.as_str())
+            ),
             Tamper::OwnTablesNewer => {
                 "UPDATE keepstep.schema_version SET version = version + 1".to_owned()
             }
