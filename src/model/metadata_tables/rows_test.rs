@@ -119,7 +119,11 @@ fn a_lookup_names_the_keys_of_its_targets() {
     );
     assert_eq!(
         printed(&TARGET, &[&contact, &account]),
-        ["contact parentcustomerid account theaccountid", "contact parentcustomerid unheard_of -",]
+        [
+            "contact parentcustomerid account theaccountid",
+            "contact parentcustomerid unheard_of unheard_ofid",
+            "contact parentcustomerid task activityid",
+        ]
     );
 }
 
