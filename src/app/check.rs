@@ -56,7 +56,7 @@ impl Section {
 }
 
 /// Topics that are fit to be read, with their number of partitions.
-type Topics = BTreeMap<Topic, u32>;
+pub type Topics = BTreeMap<Topic, u32>;
 
 /// Tries everything.
 pub async fn check(settings: &Settings, contents: &mut Contents) -> Vec<Section> {
@@ -245,7 +245,7 @@ async fn check_profile(
             return section;
         }
     };
-    let activation = match activation(profile, mappings, log, topics).await {
+    let activation = match planned_activation(profile, mappings, log, topics).await {
         Ok(activation) => activation,
         Err(failure) => {
             section.problem(failure);
@@ -265,7 +265,10 @@ async fn check_profile(
 }
 
 /// What the profile will ask of its destination, as far as its topics are fit.
-async fn activation(
+///
+/// # Errors
+/// If the log cannot be asked.
+pub async fn planned_activation(
     profile: &ProfileSettings,
     mappings: &[Arc<Mapping>],
     log: Option<&dyn Log>,

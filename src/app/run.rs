@@ -330,12 +330,17 @@ async fn prepare(runner: &Runner, beside: &mut JoinSet<()>) -> Result<(), Failur
 fn failure_of(error: PipelineError) -> Failure {
     match error {
         PipelineError::Log(error) => error.into(),
-        PipelineError::Activation(ActivationError::Log(error)) => error.into(),
-        PipelineError::Activation(ActivationError::Destination(error)) => error.into(),
-        PipelineError::Activation(ActivationError::NoTopic(topic)) => no_topic(&topic),
-        PipelineError::Activation(error @ ActivationError::Compacted(_)) => {
-            Failure::new(error.to_string(), "")
-        }
+        PipelineError::Activation(error) => activation_failure(error),
+    }
+}
+
+/// What a command says where a profile cannot be activated.
+pub fn activation_failure(error: ActivationError) -> Failure {
+    match error {
+        ActivationError::Log(error) => error.into(),
+        ActivationError::Destination(error) => error.into(),
+        ActivationError::NoTopic(topic) => no_topic(&topic),
+        ActivationError::Compacted(_) => Failure::new(error.to_string(), ""),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::desk::Desk;
+use super::survey::TableSurvey;
 use super::{
     Activated, Activation, Destination, DestinationError, Finding, RejectedRecord, Trouble,
     WhichHeld, WriteError, Written,
@@ -197,6 +198,10 @@ impl Destination for Faulty {
 
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        self.inner.survey(activation).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

@@ -65,6 +65,7 @@ pub mod postgres;
 mod shape;
 pub mod sqlite;
 pub mod sqlserver;
+pub mod survey;
 
 /// What a profile wants to find in the destination before it writes.
 #[derive(Clone, Debug)]
@@ -236,6 +237,17 @@ pub trait Destination: Send + Sync {
     /// Tries everything that the activation will need (connection, rights one by one, tables, own
     /// tables) and changes nothing. Every problem is reported, not only the first.
     async fn check(&self, activation: &Activation) -> Vec<Finding>;
+
+    /// Looks at the table of each entity, in the activation's order, and tells what an activation
+    /// would find and do, as if its tables were to be adopted. Changes nothing.
+    ///
+    /// # Errors
+    /// If the database cannot be asked, or the own tables are of a newer version than this program
+    /// knows.
+    async fn survey(
+        &self,
+        activation: &Activation,
+    ) -> Result<Vec<survey::TableSurvey>, DestinationError>;
 
     /// Creates or upgrades the own tables, creates tables, adds missing columns and widens those
     /// that are too narrow ([`fitting`]), binds each table to its profile, topic and partition

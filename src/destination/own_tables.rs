@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::survey::TableSurvey;
 use super::{ActivatedEntity, Activation, Refused, Trouble};
 use crate::model::checkpoint::Scope;
 use crate::model::layout::Existing;
@@ -126,6 +127,9 @@ pub struct Found<'a> {
 /// nor emptied. One that is there, holds rows and was never registered is somebody else's, until
 /// a person says what shall become of them. One without rows is used as it is.
 ///
+/// An entity that stood back before it was ever bound has a cursor of its own, made by the lane
+/// that paused it: it goes on there, or at its start where that comes earlier.
+///
 /// # Errors
 /// A refusal to be answered as fatal; nothing may be written then.
 pub fn plan(
@@ -191,14 +195,42 @@ pub fn plan(
             });
             continue;
         };
-        let here = new_entities.iter().filter(|entity| entity.topic == topic_partition.topic);
-        plan.start.extend(here.filter(|_| all != *start).map(|entity| StartedCursor {
-            topic_partition: topic_partition.clone(),
-            scope: Scope::Entity(entity.mapping.entity.clone()),
-            next: *start,
-        }));
+        for entity in new_entities.iter().filter(|entity| entity.topic == topic_partition.topic) {
+            let scope = Scope::Entity(entity.mapping.entity.clone());
+            let key = key_of(&entity.mapping.table);
+            let bound_once = registry.iter().any(|stored| stored.table == key);
+            let own = cursors
+                .iter()
+                .find(|cursor| cursor.topic_partition == *topic_partition && cursor.scope == scope);
+            // It stood back until now, and what waited for it must not be skipped.
+            let next = match own.map(|own| own.next).filter(|_| !bound_once) {
+                Some(own) if own <= *start => continue,
+                _ => *start,
+            };
+            if all != next {
+                let topic_partition = topic_partition.clone();
+                plan.start.push(StartedCursor { topic_partition, scope, next });
+            }
+        }
     }
     Ok(plan)
+}
+
+/// Notes in a survey to whom an entity's table is bound, and what the rules have against binding it,
+/// as if it were the profile's only one. Whether it is bound to anybody.
+pub fn bind_alone(
+    activation: &Activation,
+    entity: &ActivatedEntity,
+    key_of: impl Fn(&Table) -> TableKey,
+    found: &Found<'_>,
+    survey: &mut TableSurvey,
+) -> bool {
+    let key = key_of(&entity.mapping.table);
+    let line = found.registry.iter().find(|line| line.table == key);
+    survey.bound_to = line.map(|line| (line.profile.clone(), line.entity.clone()));
+    let alone = Activation { entities: vec![entity.clone()], ..activation.clone() };
+    survey.in_the_way.extend(plan(&alone, key_of, found).err());
+    line.is_some()
 }
 
 /// The trouble of a table that is there, holds rows, and is nobody's yet (F30).

@@ -120,6 +120,24 @@ fn an_entity_that_was_out_of_the_profile_starts_anew() {
 }
 
 #[test]
+fn an_entity_that_stood_back_goes_on_where_it_stopped_or_at_its_start() {
+    let (registry, mut cursors) = activated(&activation("p", &[("account", "t", 1)], 0));
+    cursors[0].next = NextOffset(9);
+    let own = |next| StartedCursor {
+        scope: Scope::Entity(EntityName::new("contact")),
+        next: NextOffset(next),
+        ..cursors[0].clone()
+    };
+    for (start, stood, expected) in [(0, 5, Some(0)), (5, 5, None), (9, 5, None), (12, 5, None)] {
+        let wanted = activation("p", &[("account", "t", 1), ("contact", "t", 1)], start);
+        let cursors = [cursors[0].clone(), own(stood)];
+        let plan = planned(&wanted, &registry, &cursors).unwrap();
+        let starts: Vec<i64> = plan.start.iter().map(|cursor| cursor.next.0).collect();
+        assert_eq!(starts, Vec::from_iter(expected), "{start}");
+    }
+}
+
+#[test]
 fn contradictions_to_the_registry_are_refused() {
     let (registry, cursors) = activated(&activation("p", &[("account", "t", 2)], 0));
     let code = |wanted| refused(&wanted, &registry, &cursors);

@@ -11,6 +11,7 @@ use super::*;
 use crate::destination::memory::MemoryDestination;
 use crate::destination::{
     Activated, Activation, DestinationError, Finding, WhichHeld, Written, desk::Desk,
+    survey::TableSurvey,
 };
 use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
 use crate::model::entity::{Attribute, AttributeKind, EntityDefinition};
@@ -38,6 +39,10 @@ impl Destination for Picky {
 
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        self.inner.survey(activation).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

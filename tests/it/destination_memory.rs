@@ -170,6 +170,7 @@ async fn memory_conforms() {
         "columns become wider",
         "a column of another type is its entity's trouble",
         "columns without an attribute are told",
+        "columns come last and stay for ever",
     ];
     assert_eq!(not_run, of_schema, "the twin has no schema that anyone could change");
 }

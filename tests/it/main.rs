@@ -11,6 +11,7 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+mod adopt;
 mod bad_input;
 mod cli;
 mod codec;

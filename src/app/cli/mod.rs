@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::adopt::AdoptArguments;
 use self::define::DefineArguments;
 use self::demo::DemoArguments;
 use self::failed::FailedCommand;
@@ -26,6 +27,7 @@ use super::settings::Settings;
 use crate::app::failure::{Exit, Failure};
 use crate::model::position::Topic;
 
+mod adopt;
 mod asked;
 mod check;
 mod define;
@@ -74,6 +76,7 @@ enum Command {
     /// Try everything that the settings name, and report every problem.
     Check,
     Schema(SchemaArguments),
+    Adopt(AdoptArguments),
     Define(DefineArguments),
     Produce(ProduceArguments),
     Inspect(InspectArguments),
@@ -115,6 +118,7 @@ async fn dispatch(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Run => run::run(&cli.config).await,
         Command::Check => check::run(&cli.config, output).await,
         Command::Schema(arguments) => schema::run(arguments, &cli.config, output).await,
+        Command::Adopt(arguments) => adopt::run(arguments, &cli.config, output).await,
         Command::Define(arguments) => define::run(arguments, &cli.config, output).await,
         Command::Produce(arguments) => produce::run(arguments, &cli.config, output).await,
         Command::Inspect(arguments) => inspect::run(arguments, &cli.config, output).await,

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::desk::Desk;
+use super::survey::TableSurvey;
 use super::{
     Activated, Activation, Destination, DestinationError, Finding, WhichHeld, WriteError, Written,
 };
@@ -79,6 +80,10 @@ impl Destination for MemoryDestination {
 
     async fn check(&self, _activation: &Activation) -> Vec<Finding> {
         vec![Finding { what: "the destination in memory".to_owned(), problem: None }]
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        Ok(self.lock().survey(activation))
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::desk::MemoryDesk;
 use crate::destination::own_tables::{
-    Found, Registration, StartedCursor, TableKey, checkpoint_lost, plan,
+    Found, Registration, StartedCursor, TableKey, bind_alone, checkpoint_lost, plan,
 };
-use crate::destination::{Activated, Activation, Trouble};
+use crate::destination::survey::{Rows, TableSurvey};
+use crate::destination::{Activated, ActivatedEntity, Activation, Trouble};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
 use crate::model::checkpoint::{Checkpoint, Cursor, Fence, Fingerprint, LaneId, OwnerToken, Scope};
@@ -70,14 +71,7 @@ fn table_key(table: &Table) -> TableKey {
 impl MemoryState {
     pub(super) fn activate(&mut self, activation: &Activation) -> Result<Activated, Trouble> {
         let profile = &activation.profile;
-        let mine = self.cursors.iter().filter(|((lane, _), _)| lane.profile == *profile);
-        let cursors: Vec<StartedCursor> = mine
-            .map(|((lane, scope), cursor)| StartedCursor {
-                topic_partition: lane.topic_partition.clone(),
-                scope: scope.clone(),
-                next: cursor.next,
-            })
-            .collect();
+        let cursors = self.cursors_of(profile);
         let keys = activation.entities.iter().map(|entity| table_key(&entity.mapping.table));
         let filled: Vec<TableKey> = keys.filter(|key| self.has_rows(&key.name)).collect();
         let found =
@@ -99,6 +93,35 @@ impl MemoryState {
         }
         self.lay_out(activation);
         Ok(Activated { refused: plan.refused, left_over: Vec::new() })
+    }
+
+    fn cursors_of(&self, profile: &ProfileId) -> Vec<StartedCursor> {
+        let mine = self.cursors.iter().filter(|((lane, _), _)| lane.profile == *profile);
+        mine.map(|((lane, scope), cursor)| StartedCursor {
+            topic_partition: lane.topic_partition.clone(),
+            scope: scope.clone(),
+            next: cursor.next,
+        })
+        .collect()
+    }
+
+    /// A table here has every column that anybody asks for.
+    pub(super) fn survey(&self, activation: &Activation) -> Vec<TableSurvey> {
+        let cursors = self.cursors_of(&activation.profile);
+        let found =
+            Found { registry: &self.registry, cursors: &cursors, filled: &[], misfits: &[] };
+        let survey = |entity: &ActivatedEntity| {
+            let (name, table) = (&entity.mapping.entity, &entity.mapping.table);
+            let mut survey = TableSurvey::of(name, table.name.to_string());
+            let rows = self.rows.keys().filter(|(of, _)| *of == table.name).count();
+            let bound = bind_alone(activation, entity, table_key, &found, &mut survey);
+            if rows > 0 || bound {
+                survey.rows = Some(Rows::Exactly(u64::try_from(rows).unwrap_or(u64::MAX)));
+                survey.fits = table.columns.len() + 1;
+            }
+            survey
+        };
+        activation.entities.iter().map(survey).collect()
     }
 
     fn has_rows(&self, table: &str) -> bool {

@@ -139,6 +139,27 @@ pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
     widened.collect()
 }
 
+/// How many columns take their values as they are, the key among them.
+pub(super) fn fitting_columns(table: &Table, found: &FoundTable) -> usize {
+    let key = Column { name: ID.into(), column_type: ColumnType::Guid };
+    let columns = std::iter::once(key).chain(ddl::nullable_columns(table));
+    let fits = |column: &Column| {
+        let there = found.columns.get(column.name.as_str());
+        there.is_some_and(|there| fit(column.column_type, found_type(there)) == Fit::Fits)
+    };
+    columns.filter(fits).count()
+}
+
+/// A type as `ddl` would write it.
+pub(super) fn found_type_text(found: &FoundColumn) -> String {
+    match found_type(found) {
+        FoundType::Integer => ddl::type_text(ColumnType::Integer),
+        FoundType::Text { max_units } => ddl::type_text(ColumnType::Text { max_units }),
+        FoundType::Decimal { digits: Some(digits), scale } => format!("numeric({digits},{scale})"),
+        _ => found.type_name.clone(),
+    }
+}
+
 /// The type of a column, as far as it matters.
 fn found_type(found: &FoundColumn) -> FoundType {
     let modifier = found.modifier;

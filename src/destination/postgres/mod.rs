@@ -27,6 +27,7 @@ use self::shape::Shape;
 use self::statements::Ending;
 use self::write::Write;
 use super::desk::Desk;
+use super::survey::TableSurvey;
 use super::{
     Activated, Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError,
     Written,
@@ -66,6 +67,7 @@ mod registry;
 mod settings;
 mod shape;
 mod statements;
+mod survey;
 mod table_statements;
 mod take;
 mod tls;
@@ -203,6 +205,10 @@ impl Destination for PostgresDestination {
 
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         check::check(&self.connections, activation).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        survey::survey(&self.connections, &self.settings, activation).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

@@ -102,7 +102,7 @@ fn own_tables_are_there(connection: &Connection) -> Result<(), Stop> {
 }
 
 /// Version of the own tables; 0 if there are none.
-fn own_version(connection: &Connection) -> Result<i64, Stop> {
+pub(super) fn own_version(connection: &Connection) -> Result<i64, Stop> {
     if what_is_there(connection, &own_table(name::SCHEMA_VERSION))?.is_none() {
         return Ok(0);
     }
@@ -116,15 +116,14 @@ pub(super) fn what_is_there(connection: &Connection, name: &str) -> Result<Optio
     Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
 }
 
-/// What the registry and the cursors ask for.
+/// The whole registry, and all cursors of a profile.
 ///
 /// # Errors
-/// A refusal of the registry; or what SQLite says.
-pub(super) fn read_plan(
+/// A refusal where the registry cannot be read; or what SQLite says.
+pub(super) fn read_own(
     connection: &Connection,
-    activation: &Activation,
-    misfits: &[Refused],
-) -> Result<Plan, Stop> {
+    profile: &ProfileId,
+) -> Result<(Vec<Registration>, Vec<StartedCursor>), Stop> {
     let mut registry = connection.prepare_cached(&statements::registry())?;
     let registry = registry.query_map([], registration)?;
     let registry: Vec<Option<Registration>> = registry.collect::<rusqlite::Result<_>>()?;
@@ -138,8 +137,20 @@ pub(super) fn read_plan(
         })
     })?;
     let mut cursors = connection.prepare_cached(&statements::cursors_of_profile())?;
-    let cursors = cursors.query_map(params![activation.profile.as_str()], started_cursor)?;
-    let cursors: Vec<StartedCursor> = cursors.collect::<rusqlite::Result<_>>()?;
+    let cursors = cursors.query_map(params![profile.as_str()], started_cursor)?;
+    Ok((registry, cursors.collect::<rusqlite::Result<_>>()?))
+}
+
+/// What the registry and the cursors ask for.
+///
+/// # Errors
+/// A refusal of the registry; or what SQLite says.
+pub(super) fn read_plan(
+    connection: &Connection,
+    activation: &Activation,
+    misfits: &[Refused],
+) -> Result<Plan, Stop> {
+    let (registry, cursors) = read_own(connection, &activation.profile)?;
     let mut filled = Vec::new();
     for entity in &activation.entities {
         let table = &entity.mapping.table;
@@ -211,30 +222,44 @@ fn carry_out(connection: &Connection, activation: &Activation, plan: &Plan) -> R
     Ok(())
 }
 
-/// Makes a table, or adds the columns that one lacks; answers with the names of all that were
-/// there. Nothing needs widening: SQLite keeps every text and number as long as it is.
+/// What is there of a table, and what of it does not do.
+pub(super) struct Looked {
+    /// Names and declared types of its columns; `None` if there is no such table.
+    pub columns: Option<Vec<(String, String)>>,
+    /// Columns that it lacks, in the table's order.
+    pub missing: Vec<Column>,
+    /// What stands in the way of writing to it.
+    pub misfits: Vec<Trouble>,
+}
+
+/// Looks at a table and changes nothing.
 ///
 /// # Errors
-/// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
-pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<Vec<String>, Stop> {
-    check_names(table).map_err(Stop::Refused)?;
+/// What SQLite says.
+pub(super) fn look(connection: &Connection, table: &Table) -> Result<Looked, Stop> {
+    let mut looked = Looked {
+        columns: None,
+        missing: Vec::new(),
+        misfits: Vec::from_iter(check_names(table).err()),
+    };
     match what_is_there(connection, &table.name)?.as_deref() {
-        None => {
-            connection.execute_batch(&ddl::create_table(table))?;
-            return Ok(Vec::new());
-        }
+        _ if !looked.misfits.is_empty() => return Ok(looked),
+        None => return Ok(looked),
         Some("table") => {}
-        Some(_) => return Err(Stop::Refused(no_key(table))),
+        Some(_) => {
+            looked.misfits.push(no_key(table));
+            return Ok(looked);
+        }
     }
     let mut found = connection.prepare_cached(statements::columns_of_table())?;
     let found = found.query_map(params![table.name.as_str()], |row| {
-        let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((name, affinity(&declared)))
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })?;
-    let found: Vec<(String, Affinity)> = found.collect::<rusqlite::Result<_>>()?;
-    let names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
-    let found: HashMap<String, Affinity> =
-        found.into_iter().map(|(name, affinity)| (name.to_ascii_lowercase(), affinity)).collect();
+    let columns: Vec<(String, String)> = found.collect::<rusqlite::Result<_>>()?;
+    let found: HashMap<String, Affinity> = columns
+        .iter()
+        .map(|(name, declared)| (name.to_ascii_lowercase(), affinity(declared)))
+        .collect();
     let system = SYSTEM_COLUMNS.iter().map(|name| Column {
         name: (*name).into(),
         column_type: if *name == VERSION_NUMBER { ColumnType::Long } else { ColumnType::Guid },
@@ -244,15 +269,40 @@ pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<Vec
     for column in system.chain(deleted_on).chain(table.columns.iter().cloned()) {
         let wanted = wanted_affinity(column.column_type);
         match found.get(&column.name.as_str().to_ascii_lowercase()) {
-            None if column.name == ID => return Err(Stop::Refused(no_key(table))),
-            None => connection.execute_batch(&ddl::add_column(table, &column))?,
+            None if column.name == ID => looked.misfits.push(no_key(table)),
+            None => looked.missing.push(column),
             Some(found) if *found == wanted || *found == Affinity::Blob => {}
-            Some(_) => return Err(Stop::Refused(other_type(table, &column))),
+            Some(_) => looked.misfits.push(other_type(table, &column)),
         }
     }
     // A trial: an upsert can only be prepared where "Id" is unique.
+    if looked.misfits.is_empty() && connection.prepare(&statements::key_trial(table)).is_err() {
+        looked.misfits.push(no_key(table));
+    }
+    looked.columns = Some(columns);
+    Ok(looked)
+}
+
+/// Makes a table, or adds the columns that one lacks; answers with the names of all that were
+/// there. Nothing needs widening: SQLite keeps every text and number as long as it is.
+///
+/// # Errors
+/// A refusal of a name, or of a table that is there and does not fit; or what SQLite says.
+pub(super) fn ensure_table(connection: &Connection, table: &Table) -> Result<Vec<String>, Stop> {
+    let looked = look(connection, table)?;
+    if let Some(misfit) = looked.misfits.into_iter().next() {
+        return Err(Stop::Refused(misfit));
+    }
+    let Some(columns) = looked.columns else {
+        connection.execute_batch(&ddl::create_table(table))?;
+        return Ok(Vec::new());
+    };
+    for column in &looked.missing {
+        connection.execute_batch(&ddl::add_column(table, column))?;
+    }
+    // A trial of all that will be written: a column that SQLite fills itself shows here.
     match connection.prepare(&statements::image(table, ImageGuard::None)) {
-        Ok(_) => Ok(names),
+        Ok(_) => Ok(columns.into_iter().map(|(name, _)| name).collect()),
         Err(_) => Err(Stop::Refused(no_key(table))),
     }
 }

@@ -24,6 +24,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::desk::Desk;
+use super::survey::TableSurvey;
 use super::{
     Activated, Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError,
     Written,
@@ -56,6 +57,7 @@ mod names;
 mod open;
 pub mod statements;
 mod stop;
+mod survey;
 mod take;
 mod write;
 mod writer;
@@ -241,6 +243,12 @@ impl Destination for SqliteDestination {
                 vec![Finding { what: "the SQLite file".to_owned(), problem: Some(trouble) }]
             }
         }
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        let activation = activation.clone();
+        let answer = self.ask(move |writer| writer.survey(&activation)).await;
+        answer.unwrap_or_else(|trouble| Err(DestinationError::Fatal(trouble)))
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

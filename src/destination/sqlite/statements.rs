@@ -162,6 +162,17 @@ pub fn any_row(table: &Table) -> String {
     format!("SELECT 1 FROM {} LIMIT 1", quoted(&table.name))
 }
 
+/// Can be prepared only where "Id" is unique.
+pub fn key_trial(table: &Table) -> String {
+    let (name, id) = (quoted(&table.name), quoted(ID));
+    format!("INSERT INTO {name} ({id}) VALUES (?1) ON CONFLICT ({id}) DO NOTHING")
+}
+
+/// How many rows a table has.
+pub fn count_rows(table: &Table) -> String {
+    format!("SELECT count(*) FROM {}", quoted(&table.name))
+}
+
 /// Takes all rows out of a table.
 pub fn empty(table: &TableKey) -> String {
     format!("DELETE FROM {}", quoted(&table.name))

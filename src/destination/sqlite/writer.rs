@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::open::{Missing, identity, open};
 use super::stop::Stop;
-use super::{SqliteSettings, check};
-use crate::destination::{Activation, Finding};
+use super::{SqliteSettings, check, survey};
+use crate::destination::survey::TableSurvey;
+use crate::destination::{Activation, DestinationError, Finding};
 use crate::model::mutation::Mutations;
 
 /// What one call wants done. It sends its answer itself.
@@ -52,6 +53,14 @@ impl Writer {
     /// Everything that a check finds.
     pub(super) fn findings(&self, activation: &Activation) -> Vec<Finding> {
         check::findings(&self.settings, activation)
+    }
+
+    /// What stands in the file.
+    pub(super) fn survey(
+        &self,
+        activation: &Activation,
+    ) -> Result<Vec<TableSurvey>, DestinationError> {
+        survey::survey(&self.settings, activation)
     }
 
     /// Opens the file where it is not open, or is not the one that was opened, and works with it.

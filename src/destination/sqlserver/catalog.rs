@@ -227,6 +227,17 @@ pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
     widened.collect()
 }
 
+/// How many columns take their values as they are, the key among them.
+pub(super) fn fitting_columns(table: &Table, found: &FoundTable) -> usize {
+    let key = Column { name: ID.into(), column_type: ColumnType::Guid };
+    let columns = std::iter::once(key).chain(ddl::nullable_columns(table));
+    let fits = |column: &Column| {
+        let there = found.column(&column.name);
+        there.is_some_and(|there| fit(column.column_type, found_type(there)) == Fit::Fits)
+    };
+    columns.filter(fits).count()
+}
+
 /// The type of a column, as far as it matters.
 fn found_type(found: &FoundColumn) -> FoundType {
     let part = |digits: i32| u8::try_from(digits).unwrap_or(u8::MAX);

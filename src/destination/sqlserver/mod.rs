@@ -22,6 +22,7 @@ use self::connection::Connections;
 use self::held_reading::Wanted;
 use self::statements::Ending;
 use super::desk::Desk;
+use super::survey::TableSurvey;
 use super::{
     Activated, Activation, Destination, DestinationError, Finding, Trouble, WhichHeld, WriteError,
     Written,
@@ -66,6 +67,7 @@ mod settings;
 mod shape;
 mod staging;
 mod statements;
+mod survey;
 mod table_statements;
 mod take;
 mod write;
@@ -127,6 +129,10 @@ impl Destination for SqlServerDestination {
 
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         check::check(&self.connections, activation).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        survey::survey(&self.connections, activation).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

@@ -127,6 +127,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "run",
         "check",
         "schema",
+        "adopt",
         "produce",
         "inspect",
         "relay",

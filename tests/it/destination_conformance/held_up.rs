@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use keepstep::destination::WhichHeld;
 use keepstep::destination::desk::Desk;
 use keepstep::destination::faulty::{Call, Fault, Faulty};
+use keepstep::destination::survey::TableSurvey;
 use keepstep::destination::{
     Activated, Activation, Destination, DestinationError, Finding, WriteError, Written,
 };
@@ -98,6 +99,10 @@ impl Destination for HeldUp {
 
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         self.inner.check(activation).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        self.inner.survey(activation).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {

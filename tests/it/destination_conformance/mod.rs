@@ -17,6 +17,7 @@ mod batches;
 mod beside;
 mod checkpoint;
 mod desk;
+mod existing;
 mod fence;
 mod guard;
 pub mod held;
@@ -232,6 +233,15 @@ const CASES: &[Case] = &[
     case("rows stay after their delete, versioned", |scene| Box::pin(kept_rows::versioned(scene))),
     case("rows stay after their delete, unversioned", |scene| {
         Box::pin(kept_rows::unversioned(scene))
+    }),
+    case("a survey tells and changes nothing", |scene| {
+        Box::pin(existing::a_survey_tells_and_changes_nothing(scene))
+    }),
+    case("columns are widened and keep their values", |scene| {
+        Box::pin(existing::columns_are_widened_and_keep_their_values(scene))
+    }),
+    of_schema("columns come last and stay for ever", |scene| {
+        Box::pin(existing::columns_come_last_and_stay_for_ever(scene))
     }),
     case("everything survives reopening", |scene| {
         Box::pin(activation::everything_survives_reopening(scene))

@@ -9,6 +9,7 @@ use keepstep::destination::WhichHeld;
 use keepstep::destination::desk::Desk;
 use keepstep::destination::memory::{MemoryDestination, MemoryState};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
+use keepstep::destination::survey::TableSurvey;
 use keepstep::destination::{
     Activated, Activation, Destination, DestinationError, Finding, WriteError, Written,
 };
@@ -252,6 +253,11 @@ impl Destination for Waiting {
     async fn check(&self, activation: &Activation) -> Vec<Finding> {
         let activation = activation.clone();
         self.ask(move |inner, runtime| runtime.block_on(inner.check(&activation))).await
+    }
+
+    async fn survey(&self, activation: &Activation) -> Result<Vec<TableSurvey>, DestinationError> {
+        let activation = activation.clone();
+        self.ask(move |inner, runtime| runtime.block_on(inner.survey(&activation))).await
     }
 
     async fn activate(&self, activation: &Activation) -> Result<Activated, DestinationError> {
