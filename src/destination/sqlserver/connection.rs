@@ -169,7 +169,8 @@ impl Manager {
         config.encryption(match target.encryption {
             Encryption::Required => EncryptionLevel::Required,
             Encryption::Strict => EncryptionLevel::Strict,
-            Encryption::Off => EncryptionLevel::Off,
+            // The driver's `Off` still encrypts the sign-in, with a certificate to be verified.
+            Encryption::Off => EncryptionLevel::NotSupported,
         });
         match trust {
             Trust::System => {}
@@ -187,7 +188,10 @@ impl Manager {
 
     async fn sign_in(&self, target: &Target) -> Result<AuthMethod, Failure> {
         match (&self.settings.credential, &target.login) {
-            (Some(credential), _) => {
+            (Some(_), Some(_)) => Err(Failure::BadConnectionString(
+                "It has a password, and the settings have access_token: remove one.".to_owned(),
+            )),
+            (Some(credential), None) => {
                 let token = credential.access_token().await.map_err(Failure::NoToken)?;
                 Ok(AuthMethod::aad_token(token))
             }
@@ -265,12 +269,18 @@ async fn reach(host: &str, port: u16, all_addresses: bool) -> std::io::Result<Tc
     futures_util::future::select_ok(calls).await.map(|(stream, _)| stream)
 }
 
+/// Reads the certificates of the authorities to trust.
 async fn bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
     let length = tokio::fs::metadata(path).await.map_err(|_| Failure::BadAuthorities)?.len();
     if length > LARGEST_BUNDLE {
         return Err(Failure::BadAuthorities);
     }
-    tokio::fs::read(path).await.map_err(|_| Failure::BadAuthorities)
+    let bundle = tokio::fs::read(path).await.map_err(|_| Failure::BadAuthorities)?;
+    // Looked at here: of the driver's mistakes this one is not told from an outage.
+    match openssl::x509::X509::stack_from_pem(&bundle) {
+        Ok(certificates) if !certificates.is_empty() => Ok(bundle),
+        _ => Err(Failure::BadAuthorities),
+    }
 }
 
 impl managed::Manager for Manager {

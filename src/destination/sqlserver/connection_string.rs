@@ -57,8 +57,8 @@ pub(super) enum ConnectionStringError {
     UnknownKey(String),
     /// What follows the password is no key: it may be a part of it, so it is not shown.
     #[error(
-        "what follows the password is no key: put the password into quotation marks if there is a \
-         semicolon in it"
+        "the key after the password is not known: correct it, or put the password into quotation \
+         marks if there is a semicolon in it"
     )]
     AfterPassword,
     /// A value that the key cannot have.

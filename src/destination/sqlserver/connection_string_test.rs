@@ -60,7 +60,7 @@ fn what_means_nothing_here_is_passed_over() {
 #[test]
 fn mistakes_name_the_key_and_never_a_value() {
     for (text, expected) in [
-        ("Server=h;Database=d;UID=u;PWD=hunter2;Encript=True", "Encript is not known"),
+        ("Server=h;Database=d;PWD=hunter2;UID=u;Encript=True", "Encript is not known"),
         ("Server=h;Database=d;UID=u;PWD='hunter2", "the value of PWD is not closed"),
         ("Server=h;Database=d;UID=u;PWD='hunter2'x;A=b", "the value of PWD is not closed"),
         ("Server=h;Database=d;UID=u", "Password is missing"),
@@ -73,7 +73,7 @@ fn mistakes_name_the_key_and_never_a_value() {
         ("Server=h;Database=d;Integrated Security=SSPI", "Integrated Security is not supported"),
         ("hunter2", "its part 1 is no KEY=VALUE"),
         ("Server=h;hunter2;Database=d", "its part 2 is no KEY=VALUE"),
-        ("Server=h;Database=d;UID=u;PWD=x;hunter2=y", "what follows the password"),
+        ("Server=h;Database=d;UID=u;PWD=x;hunter2=y", "the key after the password"),
         ("Server=h;PWD=x;hunter2", "its part 3 is no KEY=VALUE"),
         ("Server=h;ApplicationIntent=ReadOnly", "cannot be written"),
         ("Server=h;MultiSubnetFailover=hunter2", "must be True or False"),
