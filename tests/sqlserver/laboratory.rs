@@ -15,6 +15,7 @@ use keepstep::model::profile::ProfileId;
 use keepstep::model::record::RecordId;
 use keepstep::model::table::{ColumnType, Table};
 use tiberius::Row;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::server::{Databases, Plain, TestDatabase};
@@ -71,7 +72,9 @@ impl Laboratory for SqlServerLaboratory {
     }
 
     async fn new_database(&self) -> Arc<dyn Database> {
-        Arc::new(SqlServerDatabase { database: self.databases.lend().await })
+        let database = self.databases.lend().await;
+        let plain = Mutex::new(database.plain().await);
+        Arc::new(SqlServerDatabase { plain, database })
     }
 }
 
@@ -83,16 +86,18 @@ fn stored_ms(unix_ms: i64) -> i64 {
 }
 
 struct SqlServerDatabase {
+    /// Gone before the database is.
+    plain: Mutex<Plain>,
     database: TestDatabase,
 }
 
 impl SqlServerDatabase {
     async fn rows_of(&self, text: &str) -> Vec<Row> {
-        self.database.plain().await.rows(text).await
+        self.plain.lock().await.rows(text).await
     }
 
     async fn execute(&self, text: &str) {
-        self.database.plain().await.execute(text).await;
+        self.plain.lock().await.execute(text).await;
     }
 }
 
@@ -236,7 +241,7 @@ impl Database for SqlServerDatabase {
     }
 
     async fn back_up(&self) {
-        let mut plain = self.database.plain().await;
+        let mut plain = self.plain.lock().await;
         for (at, table) in tables(&mut plain).await.into_iter().enumerate() {
             plain
                 .execute(&format!("SELECT {} INTO kept_{at} FROM {}", table.columns, table.name))
@@ -245,7 +250,7 @@ impl Database for SqlServerDatabase {
     }
 
     async fn set_back(&self) {
-        let mut plain = self.database.plain().await;
+        let mut plain = self.plain.lock().await;
         let mut text = "SET XACT_ABORT ON; BEGIN TRANSACTION;\n".to_owned();
         for (at, Stored { name, columns }) in tables(&mut plain).await.into_iter().enumerate() {
             text += &format!(

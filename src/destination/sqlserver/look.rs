@@ -6,6 +6,7 @@
 //! very form in which it would be written; where nothing is certain, nobody is named, and trials
 //! tell.
 
+use compact_str::ToCompactString as _;
 use uuid::Uuid;
 
 use super::blame::{self, Obstacle, Place};
@@ -21,12 +22,15 @@ use crate::destination::own_tables::TableKey;
 use crate::destination::{RejectedRecord, Trouble, WriteError};
 use crate::model::batch::TableBatch;
 use crate::model::failure::{Cause, Rejection};
-use crate::model::record::RecordId;
+use crate::model::record::{EntityName, RecordId};
 use crate::model::table::Table;
 
 /// A text is longer than its column: with its name in the message, and without.
 /// Source: SQL Server documentation, "Database Engine Events and Errors".
 const TRUNCATED: [u32; 2] = [2628, 8152];
+
+/// What Babelfish says instead of the numbers that it has no word for: of a missing column, too.
+const UNTRANSLATED: u32 = 33_557_097;
 
 /// So many records are many.
 const MANY: usize = 50;
@@ -53,8 +57,15 @@ impl Write<'_> {
                 let Some(mapping) = tables.find(|mapping| mapping.entity == entity) else {
                     return Ok(None);
                 };
-                let trouble = at_table(connection, &mapping.table, trouble).await?;
+                let found = at_table(connection, &mapping.table, &trouble).await?;
+                let trouble = found.unwrap_or(trouble);
                 Ok(Some(WriteError::Table { entity: Some(entity), trouble }))
+            }
+            (WriteError::Rejected(rejected), Failure::Server(error), _)
+                if error.number == UNTRANSLATED =>
+            {
+                let entity = rejected.into_iter().find_map(|rejected| rejected.entity);
+                self.behind_untranslated(connection, entity).await
             }
             (WriteError::Rejected(_), Failure::Server(error), Place::Table(at))
                 if TRUNCATED.contains(&error.number) =>
@@ -63,6 +74,25 @@ impl Write<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether it is the table that an error without a number of its own is about.
+    async fn behind_untranslated(
+        &self,
+        connection: &mut Connection,
+        entity: Option<EntityName>,
+    ) -> Result<Option<WriteError>, Failure> {
+        let mut tables = self.batch.tables.iter().map(|table| &table.mapping);
+        let Some(mapping) = tables.find(|mapping| Some(&mapping.entity) == entity.as_ref()) else {
+            return Ok(None);
+        };
+        let told = Trouble {
+            what: String::new(),
+            code: UNTRANSLATED.to_compact_string(),
+            hint: String::new(),
+        };
+        let found = at_table(connection, &mapping.table, &told).await?;
+        Ok(found.map(|trouble| WriteError::Table { entity, trouble }))
     }
 
     /// Asks one question of the staged changes of a table.
@@ -162,22 +192,23 @@ fn records(table: &TableBatch, mut ids: Vec<Uuid>) -> Vec<RecordId> {
     all.filter(|record| ids.binary_search(&record.0).is_ok()).collect()
 }
 
-/// What is wrong with a table that the statements do not fit, as far as the catalog tells.
+/// What is wrong with a table that the statements do not fit, as far as the catalog tells; under
+/// the code that was told.
 async fn at_table(
     connection: &mut Connection,
     table: &Table,
-    told: Trouble,
-) -> Result<Trouble, Failure> {
+    told: &Trouble,
+) -> Result<Option<Trouble>, Failure> {
     let key = TableKey { schema: table.schema.to_string(), name: table.name.to_string() };
     let full_name = ddl::table_name(table);
     let Some(found) = catalog::read_table(connection, &key).await? else {
-        return Ok(Trouble {
+        return Ok(Some(Trouble {
             what: format!("finding table {full_name} in SQL Server"),
+            code: told.code.clone(),
             hint: "It was dropped or renamed: give it its name back. keepstep makes an empty one \
                    when it starts; its records then need a re-sync."
                 .to_owned(),
-            ..told
-        });
+        }));
     };
     let missing = catalog::missing_columns(table, &found);
     if let Some(first) = missing.first() {
@@ -185,18 +216,18 @@ async fn at_table(
             1 => String::new(),
             more => format!(" and {} others", more - 1),
         };
-        return Ok(Trouble {
+        return Ok(Some(Trouble {
             what: format!(
                 "finding column {}{others} of table {full_name} in SQL Server",
                 quote::name(&first.name)
             ),
+            code: told.code.clone(),
             hint: format!(
                 "It was dropped or renamed: give it its name back. keepstep adds an empty one \
                  when it starts, as this does: {}; its records then need a re-sync.",
                 ddl::add_columns(table, std::slice::from_ref(first)).join("; ")
             ),
-            ..told
-        });
+        }));
     }
-    Ok(catalog::misfits(table, &found).into_iter().next().unwrap_or(told))
+    Ok(catalog::misfits(table, &found).into_iter().next())
 }
