@@ -168,6 +168,16 @@ fn golden_schema() {
 }
 
 #[test]
+fn golden_clean_up() {
+    let profile = ProfileId::new("head-quarters").unwrap();
+    let layout = Layout { metadata: true, delete_log: true, ..Layout::plain("crm", Some("hq")) };
+    let entity = EntityName::new("it's a $keepstep$");
+    let mut all = super::PostgresDestination::clean_up(&profile, &layout, None);
+    all.extend(super::PostgresDestination::clean_up(&profile, &layout, Some(&entity)));
+    pinned("clean_up.sql", &all);
+}
+
+#[test]
 fn golden_changes_of_tables() {
     let mapping = mapping("account", true);
     let added: Vec<_> = mapping.table.columns[5..].to_vec();
