@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::blame::Blame;
 use super::cell_text::{Scratch, TextBytes};
+use super::metadata_statements;
 use super::statements::{self, ImageGuard, PatchGuard};
 use super::stop::Stop;
 use super::write::any_tombstone;
@@ -158,7 +159,7 @@ impl<'a> TableWriter<'a> {
         if let Some(log) = &table.deletes.logged_in {
             let versioned = self.mapping.versioned;
             let noting = ready(&mut self.log_delete, self.connection, || {
-                statements::log_delete(table, log, versioned, guarded)
+                metadata_statements::log_delete(table, log, versioned, guarded)
             })?;
             noting.raw_bind_parameter(1, TextBytes(self.scratch.uuid(change.record_id.0)))?;
             noting.raw_bind_parameter(2, logged_name(self.mapping.entity.as_str()))?;

@@ -1,9 +1,13 @@
 //! Text of the statements of the metadata tables and the log of deletes. Pure; pinned by golden
 //! files.
 
+use std::fmt::Write as _;
+
 use super::ddl::declared_type;
 use super::names::quoted;
-use crate::model::metadata_tables::{IDENTITY, MetadataTable};
+use super::statements::{alive, row_is_at_most};
+use crate::model::metadata_tables::{DELETE_LOG_TABLE, IDENTITY, MetadataTable};
+use crate::model::table::{ID, Table, VERSION_NUMBER};
 
 /// Makes a table. `name` has the prefix. Ids are never given twice, so that a reader may go on
 /// from the last one that it has seen.
@@ -51,4 +55,28 @@ fn columns(table: &MetadataTable, before: &str) -> String {
     let names: Vec<String> =
         table.columns.iter().map(|column| format!("{before}{}", quoted(column.name))).collect();
     names.join(", ")
+}
+
+/// Notes a row that is about to be deleted. 1 record, 2 entity, 3 now, 4 the delete's version where
+/// there are versions.
+pub fn log_delete(table: &Table, log: &str, versioned: bool, guarded: bool) -> String {
+    let columns: Vec<String> =
+        DELETE_LOG_TABLE.columns.iter().map(|column| quoted(column.name)).collect();
+    let version = if versioned {
+        "?4".to_owned()
+    } else {
+        format!("coalesce(t.{}, 0)", quoted(VERSION_NUMBER))
+    };
+    let mut text = format!(
+        "INSERT INTO {} ({}) SELECT ?2, ?1, ?3, {version} FROM {} AS t WHERE t.{} = ?1{}",
+        quoted(log),
+        columns.join(", "),
+        quoted(&table.name),
+        quoted(ID),
+        alive(table, "t")
+    );
+    if guarded {
+        let _ = write!(text, " AND {}", row_is_at_most("?4"));
+    }
+    text
 }

@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use super::names::{own_table, quoted};
 use crate::destination::own_tables::{TableKey, name};
 use crate::model::layout::SINK_DELETED_ON;
-use crate::model::metadata_tables::DELETE_LOG_TABLE;
 use crate::model::table::{ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER};
 
 /// What an image has to look at before it applies.
@@ -249,7 +248,7 @@ pub fn row_version(table: &Table) -> String {
 }
 
 /// A further condition: the row is not one that was kept after its delete.
-fn alive(table: &Table, alias: &str) -> String {
+pub(super) fn alive(table: &Table, alias: &str) -> String {
     match table.deletes.keep_row {
         true => format!(" AND {alias}.{} IS NULL", quoted(SINK_DELETED_ON)),
         false => String::new(),
@@ -275,30 +274,6 @@ pub fn delete_row(table: &Table, guarded: bool) -> String {
     };
     if guarded {
         let _ = write!(text, " AND {}", row_is_at_most("?2"));
-    }
-    text
-}
-
-/// Notes a row that is about to be deleted. 1 record, 2 entity, 3 now, 4 the delete's version where
-/// there are versions.
-pub fn log_delete(table: &Table, log: &str, versioned: bool, guarded: bool) -> String {
-    let columns: Vec<String> =
-        DELETE_LOG_TABLE.columns.iter().map(|column| quoted(column.name)).collect();
-    let version = if versioned {
-        "?4".to_owned()
-    } else {
-        format!("coalesce(t.{}, 0)", quoted(VERSION_NUMBER))
-    };
-    let mut text = format!(
-        "INSERT INTO {} ({}) SELECT ?2, ?1, ?3, {version} FROM {} AS t WHERE t.{} = ?1{}",
-        quoted(log),
-        columns.join(", "),
-        quoted(&table.name),
-        quoted(ID),
-        alive(table, "t")
-    );
-    if guarded {
-        let _ = write!(text, " AND {}", row_is_at_most("?4"));
     }
     text
 }
@@ -398,7 +373,7 @@ pub fn patch(table: &Table, columns: &[u16], guard: PatchGuard) -> String {
     text
 }
 
-fn row_is_at_most(parameter: &str) -> String {
+pub(super) fn row_is_at_most(parameter: &str) -> String {
     let version = quoted(VERSION_NUMBER);
     format!("(t.{version} IS NULL OR t.{version} <= {parameter})")
 }

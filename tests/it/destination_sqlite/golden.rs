@@ -178,8 +178,9 @@ fn golden_layout_statements() {
     let plain = table("account", &[("name", ColumnType::Long)]);
     let deletes = Deletes { logged_in: Some("crm_DeleteLog".into()), keep_row: true };
     let kept = Table { deletes, ..plain.clone() };
-    let log =
-        |table, versioned| statements::log_delete(table, "crm_DeleteLog", versioned, versioned);
+    let log = |table, versioned| {
+        metadata_statements::log_delete(table, "crm_DeleteLog", versioned, versioned)
+    };
     texts.extend([
         ("a delete is noted, versioned", log(&plain, true)),
         ("a delete is noted, unversioned", log(&plain, false)),

@@ -24,6 +24,7 @@ const EXCEPTIONS: [(&str, &str); 15] = [
     // The column names of Data Export Service.
     ("", "sink_created_on"),
     ("", "sink_modified_on"),
+    ("", "sink_deleted_on"),
     // What a log tells a member of its group.
     ("", "group_event"),
     ("src/log", "event"),
