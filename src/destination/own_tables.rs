@@ -121,6 +121,21 @@ pub struct Found<'a> {
     pub misfits: &'a [Refused],
 }
 
+impl Plan {
+    /// Does with a table that is there and holds rows what a person wants; whether it is used.
+    fn takes_over(&mut self, wanted: &Registration, existing: Existing) -> bool {
+        match existing {
+            Existing::Adopt => {}
+            Existing::Truncate => self.truncate.push(wanted.table.clone()),
+            Existing::Refuse => {
+                let trouble = table_is_there(&wanted.table, &wanted.entity);
+                self.refused.push(Refused { entity: wanted.entity.clone(), trouble });
+            }
+        }
+        existing != Existing::Refuse
+    }
+}
+
 /// What an activation has to write, given what it found.
 ///
 /// A table that this profile registered once is its own, whatever it holds: it is neither refused
@@ -163,16 +178,9 @@ pub fn plan(
         if plan.refused.iter().any(|refused| refused.entity == wanted.entity) {
             continue;
         }
-        if stored.is_none() && found.filled.contains(&wanted.table) {
-            match activation.existing {
-                Existing::Adopt => {}
-                Existing::Truncate => plan.truncate.push(wanted.table.clone()),
-                Existing::Refuse => {
-                    let trouble = table_is_there(&wanted.table, &wanted.entity);
-                    plan.refused.push(Refused { entity: wanted.entity, trouble });
-                    continue;
-                }
-            }
+        let is_somebody_elses = stored.is_none() && found.filled.contains(&wanted.table);
+        if is_somebody_elses && !plan.takes_over(&wanted, activation.existing) {
+            continue;
         }
         if stored.is_none_or(|stored| !stored.active) {
             new_entities.push(entity);

@@ -370,7 +370,7 @@ fn definitions_keep_what_the_metadata_tables_tell() {
     ] {
         let attribute = attribute(name);
         assert_eq!(attribute.origin.global_option_set, shared, "{name}");
-        assert_eq!(attribute.option_set().map(|set| set.as_str()), set, "{name}");
+        assert_eq!(attribute.option_set().map(compact_str::CompactString::as_str), set, "{name}");
     }
     let travelled = decode_entity_metadata(&encode_entity_metadata(&definition)).unwrap();
     assert_eq!(travelled, definition);

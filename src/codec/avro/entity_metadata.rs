@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         put("LogicalName", self.text("attribute name")?.into());
         let kind = self.text("attribute kind")?;
         // What a newer source has is no column here.
-        let known = KNOWN_TYPES.iter().any(|known| *known == kind);
+        let known = KNOWN_TYPES.contains(&kind);
         put("AttributeType", if known { kind } else { "Virtual" }.into());
         self.field = "attribute max_length";
         if let Some(length) = self.optional(|reader| reader.cursor.int())? {

@@ -68,7 +68,7 @@ pub(super) async fn fill(client: &Client, activation: &Activation) -> Result<(),
 
 async fn fill_one(client: &Client, layout: &Layout, made: &MetadataRows) -> Result<(), Failure> {
     let table = made.table;
-    let owners: Vec<&str> = made.owners.iter().map(|owner| owner.as_str()).collect();
+    let owners: Vec<&str> = made.owners.iter().map(compact_str::CompactString::as_str).collect();
     let rows = client.query(&text::select(table, layout), &[&owners]).await?;
     let found: Vec<MetadataRow> =
         rows.iter().map(|row| read(table, row)).collect::<Result<_, Failure>>()?;

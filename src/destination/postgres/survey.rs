@@ -106,7 +106,7 @@ fn describe(entity: &ActivatedEntity, found: &FoundTable, survey: &mut TableSurv
             from: found
                 .columns
                 .get(column.name.as_str())
-                .map_or_else(String::new, |there| catalog::found_type_text(there)),
+                .map_or_else(String::new, catalog::found_type_text),
             to: ddl::type_text(column.column_type),
             name: column.name.into(),
         })

@@ -33,8 +33,8 @@ fn blow(number: u32, place: Place) -> Blow {
 
 fn entity_of(error: &WriteError) -> Option<&str> {
     match error {
-        WriteError::Rejected(rejected) => rejected[0].entity.as_ref().map(|name| name.as_str()),
-        WriteError::Table { entity, .. } => entity.as_ref().map(|name| name.as_str()),
+        WriteError::Rejected(rejected) => rejected[0].entity.as_ref().map(EntityName::as_str),
+        WriteError::Table { entity, .. } => entity.as_ref().map(EntityName::as_str),
         other => panic!("nobody is blamed: {other:?}"),
     }
 }

@@ -58,7 +58,10 @@ fn batch(versioned: bool, effects: Vec<Vec<Effect>>) -> TableBatch {
     TableBatch { mapping: mapping(versioned), changes }
 }
 
-fn rows(table: &TableBatch) -> (Vec<Vec<ColumnData<'static>>>, Vec<(u8, u16, usize)>) {
+/// Rows of cells, and what was set aside: column, row and length of each.
+type Rows = (Vec<Vec<ColumnData<'static>>>, Vec<(u8, u16, usize)>);
+
+fn rows(table: &TableBatch) -> Rows {
     let shape = Shape::of(table);
     let mapping = &table.mapping;
     let mut encoder = Encoder::new(&shape, &mapping.table, mapping.versioned);

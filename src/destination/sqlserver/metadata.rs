@@ -66,7 +66,8 @@ pub(super) fn of(activation: &Activation) -> Vec<MetadataRows> {
 /// Reads the rows that the same owners have now: a statement for each table.
 pub(super) fn select(layout: &Layout, made: &[MetadataRows]) -> Vec<String> {
     let of_one = |made: &MetadataRows| {
-        let owners: Vec<&str> = made.owners.iter().map(|owner| owner.as_str()).collect();
+        let owners: Vec<&str> =
+            made.owners.iter().map(compact_str::CompactString::as_str).collect();
         text::select(made.table, layout, &owners)
     };
     made.iter().map(of_one).collect()

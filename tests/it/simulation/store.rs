@@ -176,7 +176,7 @@ fn of_sqlite(connection: &Connection) -> rusqlite::Result<Stored> {
         let own_key = format!("{entity}id");
         let mut statement = connection.prepare(&format!("SELECT * FROM {entity}"))?;
         // A table may lack a column until a newer definition has it.
-        let there: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let there: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
             let record: String = row.get("Id")?;
