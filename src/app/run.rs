@@ -162,11 +162,8 @@ async fn complete(
             },
             () = stop.asked() => return None,
         };
-        tracing::warn!(
-            error = failure.what,
-            hint = failure.hint,
-            "waiting for the definitions of entities; nothing is copied until they are there"
-        );
+        let (error, hint) = (failure.what, failure.hint);
+        tracing::warn!(error, hint, "waiting for definitions; nothing is copied without them");
         tokio::select! {
             () = sleep(DEFINITIONS_RETRY) => {}
             () = stop.asked() => return None,

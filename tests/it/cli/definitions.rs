@@ -55,7 +55,7 @@ async fn a_changed_file_adds_a_column() {
 async fn published_definitions_are_followed() {
     let place = place("metadata_topic = \"crm.definitions\"");
     let mut running = Running::start(&place);
-    running.wait_for("waiting for the definitions");
+    running.wait_for("waiting for definitions");
     let published = place.run(&["define", "defined/account.json"]);
     assert_eq!((published.code, published.err.as_str()), (Some(0), ""));
     assert!(

@@ -109,6 +109,7 @@ pub async fn accept(
     }
     // What TLS said last is on its way.
     let _ = envelope(&mut outer, &mut line).now_or_never();
+    #[expect(clippy::disallowed_methods, reason = "it ends with either side of the line")]
     tokio::spawn(async move {
         // It ends with either side.
         let _ = tokio::io::copy_bidirectional(&mut line, &mut outer).await;
