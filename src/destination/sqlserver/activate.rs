@@ -74,8 +74,9 @@ pub(super) fn everything(activation: &Activation) -> Vec<String> {
     schemas.push(OWN_SCHEMA);
     schemas.sort_unstable();
     schemas.dedup();
-    let mut statements: Vec<String> =
-        schemas.into_iter().filter(|schema| *schema != "dbo").map(ddl::create_schema).collect();
+    let mut statements = vec![own_ddl::SESSION.to_owned()];
+    statements
+        .extend(schemas.into_iter().filter(|schema| *schema != "dbo").map(ddl::create_schema));
     statements.extend(own_ddl::since(0, &own_ddl::names_since(0)));
     statements.extend(tables().map(|table| ddl::create_table(table, Dialect::SqlServer)));
     let beside = metadata::wanted(&activation.layout).into_iter();

@@ -5,7 +5,7 @@
 //! nor a character in it, nor an empty prefix, makes a script reach further or less far; all of it
 //! happens, or nothing.
 
-use super::own_ddl::own_table;
+use super::own_ddl::{SESSION, own_table};
 use super::{des_objects, quote};
 use crate::destination::own_tables::name as own;
 use crate::model::layout::{DELETE_LOG, Layout};
@@ -69,8 +69,12 @@ fn stop_unless(condition: &str) -> String {
 /// same prefix in the schema, metadata tables, delete log, procedures and the types of lists. Then
 /// what keepstep's own tables know of it, so that it can start anew.
 pub(super) fn whole_profile(profile: &ProfileId, layout: &Layout) -> Vec<String> {
-    let mut script =
-        vec![BEGIN.to_owned(), declarations(profile), stop_unless("r.profile = @profile")];
+    let mut script = vec![
+        SESSION.to_owned(),
+        BEGIN.to_owned(),
+        declarations(profile),
+        stop_unless("r.profile = @profile"),
+    ];
     let beside = drops_beside(layout);
     script.extend(add_types_of_tables(""));
     script.push(drop_tables(""));
@@ -131,6 +135,7 @@ fn drops_beside(layout: &Layout) -> Vec<String> {
 pub(super) fn one_entity(profile: &ProfileId, layout: &Layout, entity: &EntityName) -> Vec<String> {
     let of_entity = "r.profile = @profile AND r.entity = @entity";
     let mut script = vec![
+        SESSION.to_owned(),
         BEGIN.to_owned(),
         declarations(profile),
         format!("DECLARE @entity nvarchar(128) = {}", quote::text(entity.as_str())),

@@ -13,6 +13,11 @@ pub(super) fn own_table(name: &str) -> String {
     quote::qualified(OWN_SCHEMA, name)
 }
 
+/// What a session must have set that makes or changes own tables: one of them has an index on a
+/// computed column, and some programs that run scripts set otherwise.
+/// Source: SQL Server documentation, "SET options that affect results".
+pub(super) const SESSION: &str = "SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF";
+
 /// The collation of keys: their texts are compared code by code, for that is what they mean.
 pub(super) const KEY_COLLATION: &str = "COLLATE Latin1_General_BIN2";
 
