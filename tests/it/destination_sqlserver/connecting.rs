@@ -74,6 +74,26 @@ async fn what_goes_wrong_at_the_sign_in_is_tried_again_and_costs_the_connection(
 }
 
 #[tokio::test]
+async fn what_is_refused_at_the_sign_in_names_what_to_do() {
+    for (number, class, expected) in [
+        (18456, 14, "check user, password or access token"),
+        (4060, 11, "that the database is there"),
+        (40615, 14, "add a rule"),
+        (40613, 17, "it ends by itself"),
+    ] {
+        let server = Server::start().await;
+        server.on(On::Login, Reaction::error(number, class));
+        match ask(&lane(settings(&server))).await {
+            Err(DestinationError::Retry(trouble)) => {
+                told(&trouble);
+                assert!(trouble.hint.contains(expected), "{number}: {}", trouble.hint);
+            }
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_person_who_activates_is_told_of_a_login_that_fails() {
     let server = Server::start().await;
     server.on(On::Login, Reaction::error(18456, 14));
