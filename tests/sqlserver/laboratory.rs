@@ -65,7 +65,7 @@ impl Laboratory for SqlServerLaboratory {
             // `datetime`: from 1753 on, in steps of 1/300 s.
             moments: Moments {
                 first_ms: -6_847_804_800_000,
-                last_ms: 253_402_300_799_997,
+                last_ms: 253_402_300_799_998,
                 stored: stored_ms,
             },
         }

@@ -1,16 +1,18 @@
 //! Every type at its limits, read back past the adapter.
 
 use keepstep::model::cell::Cell;
+use keepstep::destination::{RejectedRecord, WriteError};
 use keepstep::model::decimal::Decimal;
 use keepstep::model::entity::AttributeKind;
-use keepstep::model::mapping::Fitted;
+use keepstep::model::failure::{Cause, Rejection};
+use keepstep::model::mapping::{Effect, Fitted};
 use keepstep::model::record::RecordId;
 use keepstep::model::value::Ticks;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::laboratory::Moments;
-use super::outcome::{Outcome, worked};
+use super::outcome::{Outcome, equal, refused, worked};
 use super::scene::{self, Scene, attribute, text};
 use super::serial_model::Model;
 
@@ -209,4 +211,95 @@ pub async fn the_sink_columns_tell_first_and_last(scene: Scene) -> Outcome {
         seen.iter().all(|(created, _)| *created == seen[0].0)
             && (seen[0].0.is_none() || seen.windows(2).all(|two| two[0].1 < two[1].1)),
     )
+}
+
+/// Texts around every length at which a driver or a server changes how it takes them: pages, short
+/// and long types, what a bulk load carries. In UTF-16 units; of one to four bytes each.
+pub async fn texts_around_every_threshold(scene: Scene) -> Outcome {
+    let attributes = [
+        ("memo", AttributeKind::Memo),
+        ("short", AttributeKind::Text { max_length: Some(4_000) }),
+        ("unbounded", AttributeKind::Text { max_length: None }),
+    ];
+    let attributes = attributes.map(|(name, kind)| attribute(name, kind));
+    let mapping = scene::mapping("thresholds", true, attributes.into());
+    let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
+    let mut model = Model::new(&mapping);
+    let mut changes = Vec::new();
+    for threshold in [2_000, 4_000, 8_000, 16_384, 32_767, 65_535, 131_072] {
+        for length in threshold - 1..=threshold + 1 {
+            for letter in ["x", "\u{e9}", "\u{4e2d}", "\u{1f600}"] {
+                let units = letter.encode_utf16().count();
+                let long = text(&letter.repeat(length / units));
+                let mut cells = vec![(0, long.clone())];
+                if length <= 4_000 {
+                    cells.extend([(1, long.clone()), (2, long)]);
+                }
+                let id = scene::record(changes.len() as u128);
+                changes.push(scene::create(id, Some(1), &cells));
+            }
+        }
+    }
+    model.apply_all(&changes);
+    worked("the write", lane.write(&scene::batch(&mapping, changes.clone())).await)?;
+    model.is_in("inserted", &*scene.database).await?;
+    // Each of them once more, by a patch, in the place of another.
+    let others = changes.iter().cycle().skip(5);
+    let patches: Vec<Fitted> = (changes.iter().zip(others))
+        .map(|(change, other)| match &other.effect {
+            Effect::Image { cells, .. } => scene::patch(change.record_id, Some(2), cells),
+            _ => unreachable!("the case makes images only"),
+        })
+        .collect();
+    model.apply_all(&patches);
+    worked("the patches", lane.write(&scene::batch(&mapping, patches)).await)?;
+    model.is_in("patched", &*scene.database).await
+}
+
+/// The ends of a source's calendar: a moment that the database does not store is its record's
+/// fault, named with its column, and the others can be written without it.
+pub async fn the_ends_of_the_calendar(scene: Scene) -> Outcome {
+    let attributes = ["before", "after"].map(|name| attribute(name, AttributeKind::DateTime));
+    let mapping = scene::mapping("calendar", true, attributes.into());
+    let mut lane = scene.lane(&scene::activation(&[&mapping])).await?;
+    let moments = scene.abilities.moments;
+    let (mut good, mut bad, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (column, unix_ms)) in (0..).zip([
+        (0, Moments::ALL.first_ms),
+        (0, moments.first_ms - 1),
+        (0, moments.first_ms),
+        (1, moments.last_ms),
+        (1, moments.last_ms + 1),
+        (1, Moments::ALL.last_ms),
+    ]) {
+        // No source can say what is outside its own calendar.
+        let Some(ticks) = Ticks::from_unix_ms(unix_ms) else { continue };
+        let id = scene::record(number);
+        let image = scene::image(id, Some(1), &[(column, Cell::Timestamp(ticks))]);
+        if (moments.first_ms..=moments.last_ms).contains(&unix_ms) {
+            good.push(image);
+            continue;
+        }
+        bad.push(image);
+        let name = &mapping.table.columns[usize::from(column)].name;
+        expected.push(RejectedRecord {
+            entity: Some(mapping.entity.clone()),
+            record_id: Some(id),
+            rejection: Rejection::in_column(name, Cause::TimeOutOfRange),
+        });
+    }
+    if !bad.is_empty() {
+        let all = scene::batch(&mapping, [good.clone(), bad].concat());
+        for answer in [
+            refused("a trial", lane.destination.try_out(&lane.next_fence(), &all).await)?,
+            refused("a write", lane.write(&all).await)?,
+        ] {
+            equal("the answer", &answer, &WriteError::Rejected(expected.clone()))?;
+        }
+        equal("rows", &scene.database.rows(&mapping.table).await.len(), &0)?;
+    }
+    let mut model = Model::of_moments(&mapping, moments);
+    model.apply_all(&good);
+    worked("the others", lane.write(&scene::batch(&mapping, good)).await)?;
+    model.is_in("the others", &*scene.database).await
 }

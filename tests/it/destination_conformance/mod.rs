@@ -77,6 +77,10 @@ const CASES: &[Case] = &[
     }),
     case("every type at its limits", |scene| Box::pin(limits::every_type_at_its_limits(scene))),
     case("record ids at their limits", |scene| Box::pin(limits::ids_at_their_limits(scene))),
+    case("texts around every threshold", |scene| {
+        Box::pin(limits::texts_around_every_threshold(scene))
+    }),
+    case("the ends of the calendar", |scene| Box::pin(limits::the_ends_of_the_calendar(scene))),
     case("the sink columns tell first and last", |scene| {
         Box::pin(limits::the_sink_columns_tell_first_and_last(scene))
     }),
