@@ -1,19 +1,54 @@
 //! The database's own limit: a bare program that sends the same rows, already encoded, in the same
 //! batches, with the same durability, fence, guard and tombstone statements, and does nothing else.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+use crate::case::{BareBatch, Net, PATCHED};
+use crate::rows::{Layout, copy_row};
 
 /// One batch: binary COPY of what is deleted, written whole, and patched.
 #[derive(Clone, Default)]
-pub struct BareBatch {
-    pub deletes: Bytes,
-    pub images: Bytes,
-    pub patches: Bytes,
-    pub changes: usize,
+pub struct CopyBatch {
+    deletes: Bytes,
+    images: Bytes,
+    patches: Bytes,
+    changes: usize,
+}
+
+impl BareBatch for CopyBatch {
+    const CHANGES: usize = 5_000;
+
+    fn of(layout: &Layout, net: &BTreeMap<Uuid, Net>, changes: usize) -> Self {
+        let all: Vec<usize> = (0..layout.columns.len()).collect();
+        let header = || [b"PGCOPY\n\xff\r\n\0".as_slice(), &[0; 8]].concat();
+        let (mut deletes, mut images, mut patches) = (header(), header(), header());
+        let empty = header().len();
+        for (id, net) in net {
+            if net.delete {
+                copy_row(*id, net.version, &net.row, &[], &mut deletes);
+            }
+            if net.image {
+                copy_row(*id, net.version, &net.row, &all, &mut images);
+            } else if !net.row.is_empty() {
+                copy_row(*id, net.version, &net.row, &PATCHED, &mut patches);
+            }
+        }
+        let seal = |mut rows: Vec<u8>| {
+            if rows.len() == empty {
+                return Bytes::new();
+            }
+            rows.extend((-1_i16).to_be_bytes());
+            Bytes::from(rows)
+        };
+        Self { deletes: seal(deletes), images: seal(images), patches: seal(patches), changes }
+    }
 }
 
 /// The columns of images and of patches, with their SQL types, after id and version.
@@ -57,7 +92,7 @@ async fn copy(client: &Client, stage: &str, rows: &Bytes) {
 }
 
 /// Statements of one batch after its rows are staged.
-fn apply(table: &BareTable, batch: &BareBatch, lane: usize, next: usize) -> String {
+fn apply(table: &BareTable, batch: &CopyBatch, lane: usize, next: usize) -> String {
     let mut text = format!(
         "WITH fence AS (UPDATE bare_fence SET next = {} WHERE lane = {lane} AND next = {next}
            AND owner = '00000000-0000-0000-0000-000000000001' RETURNING 1)
@@ -94,7 +129,7 @@ fn apply(table: &BareTable, batch: &BareBatch, lane: usize, next: usize) -> Stri
 pub async fn run(
     url: &str,
     table: &BareTable,
-    lanes: &[Vec<BareBatch>],
+    lanes: &[Vec<CopyBatch>],
     connections: usize,
 ) -> Duration {
     let mut ready = Vec::new();
@@ -119,7 +154,7 @@ pub async fn run(
     let mut running = JoinSet::new();
     for (at, client) in ready.into_iter().enumerate() {
         let mine = lanes.iter().cloned().enumerate().filter(|(lane, _)| lane % connections == at);
-        let mine: Vec<(usize, Vec<BareBatch>)> = mine.collect();
+        let mine: Vec<(usize, Vec<CopyBatch>)> = mine.collect();
         let table = table.clone();
         running.spawn(async move {
             for (lane, batches) in mine {

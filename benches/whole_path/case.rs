@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use keepstep::codec::{DataverseOrigin, encode_change, encode_dataverse};
 use keepstep::log::{NewRecord, partition_of};
 use keepstep::model::change::{Change, Image, Operation};
@@ -11,29 +10,36 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
-use crate::bare_postgres::{BareBatch, BareTable};
+use crate::bare_postgres::{BareTable, CopyBatch};
 use crate::bare_sqlite::{self, BareRow};
-use crate::rows::{Datum, Layout, change, copy_row};
+use crate::rows::{Datum, Layout, change};
 
 pub const PARTITIONS: u32 = 4;
-/// Changes in a batch, on both sides: keepstep's default.
-pub const BATCH_CHANGES: usize = 5_000;
 /// Columns that a patch of the mix changes.
-const PATCHED: [usize; 3] = [3, 4, 6];
+pub const PATCHED: [usize; 3] = [3, 4, 6];
 
 /// The parts of one net change in the bare program's batch.
 #[derive(Default)]
-struct Net {
-    delete: bool,
-    image: bool,
-    version: i64,
-    row: Vec<Datum>,
+pub struct Net {
+    pub delete: bool,
+    /// Whether the row is written whole; else it is what a patch makes of it, if there is one.
+    pub image: bool,
+    pub version: i64,
+    pub row: Vec<Datum>,
+}
+
+/// A batch as the bare program of a database sends it.
+pub trait BareBatch: Sized {
+    /// Changes in a batch, on both sides: keepstep's default for the database.
+    const CHANGES: usize;
+
+    /// What so many changes came to.
+    fn of(layout: &Layout, net: &BTreeMap<Uuid, Net>, changes: usize) -> Self;
 }
 
 /// One lane of the bare program, open batch included.
-#[derive(Default)]
-struct BareLane {
-    batches: Vec<BareBatch>,
+struct BareLane<B> {
+    batches: Vec<B>,
     open: BTreeMap<Uuid, Net>,
     changes: usize,
 }
@@ -49,30 +55,31 @@ fn origin() -> DataverseOrigin {
 }
 
 /// What a case does, in both forms.
-pub struct Work {
+pub struct Work<B> {
     pub layout: Layout,
     /// Records before the clock runs, and how many.
     pub before: Vec<NewRecord>,
     /// Records that are measured.
     pub records: Vec<NewRecord>,
-    pub lanes: Vec<Vec<BareBatch>>,
-    pub lanes_before: Vec<Vec<BareBatch>>,
+    pub lanes: Vec<Vec<B>>,
+    pub lanes_before: Vec<Vec<B>>,
     pub versioned: bool,
 }
 
 /// Makes both forms of the same changes.
-struct Writer {
+struct Writer<B> {
     layout: Layout,
     rng: SmallRng,
     version: i64,
     records: Vec<NewRecord>,
-    lanes: Vec<BareLane>,
+    lanes: Vec<BareLane<B>>,
     dataverse: Option<EntityDefinition>,
 }
 
-impl Writer {
+impl<B: BareBatch> Writer<B> {
     fn new(layout: Layout, dataverse: Option<EntityDefinition>) -> Self {
-        let lanes = (0..PARTITIONS).map(|_| BareLane::default()).collect();
+        let lane = |_| BareLane { batches: Vec::new(), open: BTreeMap::new(), changes: 0 };
+        let lanes = (0..PARTITIONS).map(lane).collect();
         let rng = SmallRng::seed_from_u64(7);
         Self { layout, rng, version: 0, records: Vec::new(), lanes, dataverse }
     }
@@ -136,7 +143,7 @@ impl Writer {
         });
     }
 
-    fn lane(&mut self, id: Uuid) -> &mut BareLane {
+    fn lane(&mut self, id: Uuid) -> &mut BareLane<B> {
         let key = id.hyphenated().to_string();
         &mut self.lanes[partition_of(key.as_bytes(), PARTITIONS) as usize]
     }
@@ -148,46 +155,20 @@ impl Writer {
     fn count(&mut self, id: Uuid) {
         let lane = self.lane(id);
         lane.changes += 1;
-        if lane.changes == BATCH_CHANGES {
+        if lane.changes == B::CHANGES {
             self.close(partition_of(id.hyphenated().to_string().as_bytes(), PARTITIONS) as usize);
         }
     }
 
     fn close(&mut self, lane: usize) {
         let open = std::mem::take(&mut self.lanes[lane].open);
-        let all: Vec<usize> = (0..self.layout.columns.len()).collect();
-        let header = || [b"PGCOPY\n\xff\r\n\0".as_slice(), &[0; 8]].concat();
-        let (mut deletes, mut images, mut patches) = (header(), header(), header());
-        let empty = header().len();
-        for (id, net) in &open {
-            if net.delete {
-                copy_row(*id, net.version, &net.row, &[], &mut deletes);
-            }
-            if net.image {
-                copy_row(*id, net.version, &net.row, &all, &mut images);
-            } else if !net.row.is_empty() {
-                copy_row(*id, net.version, &net.row, &PATCHED, &mut patches);
-            }
-        }
-        let seal = |mut rows: Vec<u8>| {
-            if rows.len() == empty {
-                return Bytes::new();
-            }
-            rows.extend((-1_i16).to_be_bytes());
-            Bytes::from(rows)
-        };
         let changes = std::mem::take(&mut self.lanes[lane].changes);
-        let batch = BareBatch {
-            deletes: seal(deletes),
-            images: seal(images),
-            patches: seal(patches),
-            changes,
-        };
+        let batch = B::of(&self.layout, &open, changes);
         self.lanes[lane].batches.push(batch);
     }
 
     /// All that was written since the last call.
-    fn finish(&mut self) -> (Vec<NewRecord>, Vec<Vec<BareBatch>>) {
+    fn finish(&mut self) -> (Vec<NewRecord>, Vec<Vec<B>>) {
         for lane in 0..self.lanes.len() {
             if self.lanes[lane].changes > 0 {
                 self.close(lane);
@@ -197,7 +178,7 @@ impl Writer {
         (std::mem::take(&mut self.records), lanes)
     }
 
-    fn work(mut self, before: (Vec<NewRecord>, Vec<Vec<BareBatch>>)) -> Work {
+    fn work(mut self, before: (Vec<NewRecord>, Vec<Vec<B>>)) -> Work<B> {
         let (records, lanes) = self.finish();
         Work {
             versioned: self.dataverse.is_none(),
@@ -211,7 +192,11 @@ impl Writer {
 }
 
 /// `count` new records.
-pub fn inserts(layout: Layout, count: usize, dataverse: Option<EntityDefinition>) -> Work {
+pub fn inserts<B: BareBatch>(
+    layout: Layout,
+    count: usize,
+    dataverse: Option<EntityDefinition>,
+) -> Work<B> {
     let mut writer = Writer::new(layout, dataverse);
     for _ in 0..count {
         let id = writer.id();
@@ -221,7 +206,7 @@ pub fn inserts(layout: Layout, count: usize, dataverse: Option<EntityDefinition>
 }
 
 /// `count` new records, then an image of each again.
-pub fn inserts_then_updates(layout: Layout, count: usize) -> Work {
+pub fn inserts_then_updates<B: BareBatch>(layout: Layout, count: usize) -> Work<B> {
     let mut writer = Writer::new(layout, None);
     let ids: Vec<Uuid> = (0..count).map(|_| writer.id()).collect();
     for id in &ids {
@@ -235,7 +220,7 @@ pub fn inserts_then_updates(layout: Layout, count: usize) -> Work {
 
 /// On `known` records: 85 % patches (half of them on one record in a hundred), 10 % inserts, 5 %
 /// deletes.
-pub fn mix(layout: Layout, known: usize, count: usize) -> Work {
+pub fn mix<B: BareBatch>(layout: Layout, known: usize, count: usize) -> Work<B> {
     let mut writer = Writer::new(layout, None);
     let mut ids: Vec<Uuid> = (0..known).map(|_| writer.id()).collect();
     for id in ids.clone() {
@@ -285,7 +270,7 @@ pub struct SqliteWork {
 
 /// `count` new records, lane by lane in batches.
 pub fn sqlite_inserts(layout: Layout, count: usize) -> SqliteWork {
-    let mut writer = Writer::new(layout, None);
+    let mut writer = Writer::<CopyBatch>::new(layout, None);
     let mut lanes: Vec<Vec<BareRow>> = vec![Vec::new(); PARTITIONS as usize];
     for _ in 0..count {
         let id = writer.id();
@@ -293,6 +278,6 @@ pub fn sqlite_inserts(layout: Layout, count: usize) -> SqliteWork {
         let lane = partition_of(id.hyphenated().to_string().as_bytes(), PARTITIONS) as usize;
         lanes[lane].push(bare_sqlite::row(id, writer.version, &row));
     }
-    let batches = lanes.iter().flat_map(|lane| lane.chunks(BATCH_CHANGES).map(<[_]>::to_vec));
+    let batches = lanes.iter().flat_map(|lane| lane.chunks(CopyBatch::CHANGES).map(<[_]>::to_vec));
     SqliteWork { batches: batches.collect(), records: writer.records, layout: writer.layout }
 }

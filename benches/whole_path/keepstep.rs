@@ -10,6 +10,7 @@ use keepstep::codec::DecoderSettings;
 use keepstep::destination::Destination;
 use keepstep::destination::postgres::{PostgresDestination, PostgresSettings};
 use keepstep::destination::sqlite::{SqliteDestination, SqliteSettings};
+use keepstep::destination::sqlserver::{SqlServerDestination, SqlServerSettings};
 use keepstep::log::Log;
 use keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use keepstep::log::kafka::{KafkaLog, KafkaSettings};
@@ -25,7 +26,9 @@ use keepstep::pipeline::memory_budget::MemoryBudget;
 use keepstep::pipeline::status::StatusBoard;
 use keepstep::pipeline::{Definitions, Pipeline, PipelineParts};
 
-use crate::case::BATCH_CHANGES;
+use crate::bare_postgres::CopyBatch;
+use crate::bare_sqlserver::TokenBatch;
+use crate::case::BareBatch as _;
 use crate::process;
 
 /// What a child process is told, one line of text each, in this order.
@@ -33,7 +36,7 @@ use crate::process;
 pub struct Orders {
     /// Brokers, or the folder of the embedded log.
     pub log: String,
-    /// URL of PostgreSQL, or the SQLite file.
+    /// URL of PostgreSQL, connection string of SQL Server, or the SQLite file.
     pub destination: String,
     /// Entities, each with its topic; the first one is measured.
     pub entities: Vec<(String, String)>,
@@ -103,6 +106,10 @@ impl Orders {
             end: next().parse().expect("a number"),
             linger_ms: next().parse().expect("a number"),
         }
+    }
+
+    fn is_sqlserver(&self) -> bool {
+        !self.destination.starts_with('/') && !self.destination.starts_with("postgres")
     }
 
     /// Starts a child that copies until `end` changes are settled.
@@ -184,6 +191,13 @@ fn destination(orders: &Orders) -> Arc<dyn Destination> {
         return Arc::new(SqliteDestination::start(settings, Mutations::default()).expect("starts"));
     }
     let url = orders.destination.clone();
+    if orders.is_sqlserver() {
+        let mut settings = SqlServerSettings::new(Arc::new(move || Ok(url.clone())));
+        settings.connections = orders.connections;
+        settings.trust_server_certificate = true;
+        let destination = SqlServerDestination::new(settings, Mutations::default());
+        return Arc::new(destination.expect("a pool"));
+    }
     let mut settings = PostgresSettings::new(Arc::new(move || Ok(url.clone())));
     settings.connections = orders.connections;
     Arc::new(PostgresDestination::new(settings, Mutations::default()).expect("a pool"))
@@ -193,6 +207,10 @@ async fn work(orders: Orders) {
     let text = std::fs::read(&orders.definition).expect("the definition");
     let definitions = read_definitions(&text).expect("definitions");
     let versioned = orders.versioned;
+    let (schema, batch_changes) = match orders.is_sqlserver() {
+        true => ("dbo", TokenBatch::CHANGES),
+        false => ("public", CopyBatch::CHANGES),
+    };
     let entity = |(name, topic): &(String, String)| {
         let topic = Topic::new(topic);
         ProfileEntity { name: name.as_str().into(), versioned, topic }
@@ -201,7 +219,7 @@ async fn work(orders: Orders) {
     let profile = Profile {
         id: ProfileId::new(&orders.profile).expect("an id"),
         name: "bench".to_owned(),
-        layout: keepstep::model::layout::Layout::plain("public", None),
+        layout: keepstep::model::layout::Layout::plain(schema, None),
         existing: keepstep::model::layout::Existing::Refuse,
         keep_deleted: false,
         entities: entities.clone(),
@@ -209,7 +227,7 @@ async fn work(orders: Orders) {
         start: Start::Earliest,
         images_only: false,
         batch: BatchLimits {
-            changes: BATCH_CHANGES,
+            changes: batch_changes,
             bytes: 8 << 20,
             linger: Duration::from_millis(orders.linger_ms),
         },
@@ -220,7 +238,7 @@ async fn work(orders: Orders) {
     let mapping = |entity: &ProfileEntity| {
         let definition = definitions.iter().find(|it| it.name.as_str() == entity.name);
         let definition = definition.expect("a definition of each entity");
-        let table = Table::of(definition, "public", None);
+        let table = Table::of(definition, schema, None);
         Arc::new(Mapping::new(definition, table, versioned, UnknownAttribute::Stop))
     };
     let status: Arc<StatusBoard> = Arc::default();

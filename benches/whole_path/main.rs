@@ -1,7 +1,8 @@
 //! The whole path beside the database's own limit, in one run, alternating.
 //!
 //! `make bench` starts a Kafka and a PostgreSQL and runs every case; `make bench
-//! BENCH=postgres-wide` those whose name begins so. `KEEPSTEP_BENCH_ROUNDS` (default 5) and
+//! BENCH=postgres-wide` those whose name begins so. The cases `sqlserver-…` need a server from
+//! outside, which `KEEPSTEP_TEST_SQLSERVER_URL` names. `KEEPSTEP_BENCH_ROUNDS` (default 5) and
 //! `KEEPSTEP_BENCH_SCALE` (default 1.0: a share of the changes) make it shorter.
 #![expect(
     clippy::unwrap_used,
@@ -17,6 +18,7 @@
 
 mod bare_postgres;
 mod bare_sqlite;
+mod bare_sqlserver;
 mod case;
 mod failed_list;
 mod keepstep;
@@ -26,6 +28,7 @@ mod recovery;
 mod report;
 mod rows;
 mod sqlite;
+mod sqlserver;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -33,6 +36,7 @@ use std::time::{Duration, Instant};
 use ::keepstep::log::kafka::{KafkaLog, KafkaSettings};
 use ::keepstep::log::{Log, NewRecord};
 use ::keepstep::model::position::Topic;
+use bare_postgres::CopyBatch;
 use case::{PARTITIONS, Work};
 use keepstep::{Orders, Run};
 use rdkafka::ClientConfig;
@@ -47,6 +51,7 @@ const CONNECTIONS: usize = 4;
 struct Bench {
     kafka: String,
     postgres: String,
+    sqlserver: Option<String>,
     folder: PathBuf,
     rounds: usize,
     scale: f64,
@@ -55,7 +60,7 @@ struct Bench {
 }
 
 /// Makes the work of a case.
-type MakeWork = fn(&mut Bench) -> Work;
+type MakeWork = fn(&mut Bench) -> Work<CopyBatch>;
 
 fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `make bench`"))
@@ -76,6 +81,7 @@ fn main() {
     let mut bench = Bench {
         kafka: env("KEEPSTEP_TEST_KAFKA"),
         postgres: env("KEEPSTEP_TEST_POSTGRES_URL"),
+        sqlserver: std::env::var(sqlserver::VARIABLE).ok().filter(|text| !text.is_empty()),
         folder,
         rounds: number("KEEPSTEP_BENCH_ROUNDS", 5.0) as usize,
         scale: number("KEEPSTEP_BENCH_SCALE", 1.0),
@@ -110,6 +116,13 @@ fn main() {
             let count = bench.count(if name == "sqlite-narrow" { 500_000 } else { 50_000 });
             let rows = case::sqlite_inserts(layout, count);
             measured.push(runtime.block_on(bench.sqlite_case(name, &rows)));
+        }
+    }
+    for name in ["sqlserver-narrow", "sqlserver-wide", "sqlserver-mix"] {
+        match bench.sqlserver.clone() {
+            _ if !wanted(name) => {}
+            Some(server) => measured.push(runtime.block_on(bench.sqlserver_case(name, &server))),
+            None => println!("{name}: left out, for {} is not set", sqlserver::VARIABLE),
         }
     }
     if wanted("latency") {
@@ -182,7 +195,7 @@ impl Bench {
         stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    async fn postgres_case(&mut self, name: &str, work: &Work) -> Measured {
+    async fn postgres_case(&mut self, name: &str, work: &Work<CopyBatch>) -> Measured {
         let mut measured = Measured::new(name);
         let definition = self.definition(&work.layout);
         let topic = self.topic(&[work.before.clone(), work.records.clone()].concat()).await;
@@ -245,7 +258,7 @@ impl Bench {
     /// 2,000 changes a second for a while, after the lanes have begun.
     async fn latency_case(&mut self) -> Measured {
         let mut measured = Measured::new("latency");
-        let work = case::inserts(Layout::narrow(), 40_000, None);
+        let work = case::inserts::<CopyBatch>(Layout::narrow(), 40_000, None);
         let definition = self.definition(&work.layout);
         let topic = self.topic(&work.records[..100]).await;
         self.fresh_database().await;

@@ -15,6 +15,7 @@ use ::keepstep::model::position::Topic;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
+use crate::bare_postgres::CopyBatch;
 use crate::keepstep::Orders;
 use crate::report::{Aim, Aimed};
 use crate::rows::{ENTITY, Layout};
@@ -151,7 +152,7 @@ impl Bench {
         let mut aimed = Aimed::new("recovery", Aim::SecondsAtMost(5.0));
         // The load goes on well beyond the server's start and what has piled up.
         let count = (BEFORE + outage * 2 + Duration::from_secs(20)).as_secs() as usize * LOAD;
-        let work = case::inserts(Layout::narrow(), count, None);
+        let work = case::inserts::<CopyBatch>(Layout::narrow(), count, None);
         let definition = self.definition(&work.layout);
         let topic = self.topic(&[]).await;
         let server = tokio::task::spawn_blocking(Server::start).await.unwrap();

@@ -16,6 +16,8 @@ pub struct Measured {
     pub cpu_us: Vec<f64>,
     pub database_cpu_s: Vec<f64>,
     pub rss_mb: Vec<f64>,
+    /// The server, where it is one from outside.
+    pub engine: Option<String>,
     /// Only for the case `latency`.
     pub latency_ms: Option<(u64, u64)>,
 }
@@ -54,6 +56,9 @@ impl Measured {
         put("cpu_us_per_change", rounded(median(&self.cpu_us)));
         put("database_cpu_s", rounded(median(&self.database_cpu_s)));
         put("peak_rss_mb", rounded(self.rss_mb.iter().copied().fold(0.0, f64::max)));
+        if let Some(engine) = &self.engine {
+            put("engine", json!(engine));
+        }
         if let Some((p50_ms, p99_ms)) = self.latency_ms {
             put("p50_ms", json!(p50_ms));
             put("p99_ms", json!(p99_ms));
@@ -176,8 +181,12 @@ fn print(cases: &[Measured]) {
             case.rss_mb.iter().copied().fold(0.0, f64::max),
         );
     }
+    for (case, engine) in cases.iter().filter_map(|it| Some((&it.case, it.engine.as_ref()?))) {
+        println!("{case}: {engine}");
+    }
     println!(
         "\nratio: keepstep on one connection to the bare program on one, median of the rounds.\n\
-         best: keepstep at its defaults to the bare program's best of 1, 2 and 4 connections."
+         best: keepstep at its defaults to the bare program's best of 1, 2 and 4 connections; with \
+         SQL Server of 1 and 4."
     );
 }

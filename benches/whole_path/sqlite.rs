@@ -7,7 +7,8 @@ use ::keepstep::log::NewRecord;
 use ::keepstep::log::embedded::{EmbeddedLog, EmbeddedSettings, OpenMode};
 use ::keepstep::model::position::Topic;
 
-use crate::case::{BATCH_CHANGES, PARTITIONS, SqliteWork};
+use crate::bare_postgres::CopyBatch;
+use crate::case::{BareBatch as _, PARTITIONS, SqliteWork};
 use crate::keepstep::Orders;
 use crate::report::Measured;
 use crate::rows::ENTITY;
@@ -66,7 +67,7 @@ async fn fill_embedded(folder: &Path, records: &[NewRecord]) {
     let log = EmbeddedLog::open(folder, OpenMode::Consume, settings).await.unwrap();
     let topic = Topic::new("bench");
     log.create_topic(&topic, PARTITIONS, false).await.unwrap();
-    for chunk in records.chunks(BATCH_CHANGES) {
+    for chunk in records.chunks(CopyBatch::CHANGES) {
         log.append(&topic, chunk.to_vec()).await.unwrap();
     }
 }
