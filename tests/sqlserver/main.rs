@@ -16,7 +16,11 @@
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
 mod laboratory;
+mod old_database;
+#[path = "../it/place.rs"]
+mod place;
 mod server;
+mod volume;
 
 use destination_conformance::conforms;
 use laboratory::SqlServerLaboratory;

@@ -137,9 +137,14 @@ impl TestDatabase {
         Plain::connect(&self.name).await
     }
 
+    /// The connection string that leads to it.
+    pub fn connection_string(&self) -> String {
+        connection_string(&self.name)
+    }
+
     /// An adapter on it.
     pub fn open(&self, mutations: Mutations) -> SqlServerDestination {
-        let text = connection_string(&self.name);
+        let text = self.connection_string();
         let mut settings = SqlServerSettings::new(Arc::new(move || Ok(text.clone())));
         settings.trust_server_certificate = true;
         SqlServerDestination::new(settings, mutations).unwrap()

@@ -1,7 +1,7 @@
 //! Every type at its limits, read back past the adapter.
 
-use keepstep::model::cell::Cell;
 use keepstep::destination::{RejectedRecord, WriteError};
+use keepstep::model::cell::Cell;
 use keepstep::model::decimal::Decimal;
 use keepstep::model::entity::AttributeKind;
 use keepstep::model::failure::{Cause, Rejection};
