@@ -18,8 +18,8 @@ demo: ## a believable CRM into a SQLite database, no server needed; options: mak
 test: ## every test, with a Kafka and a PostgreSQL of its own; a part: make test TEST='--test it batch'
 	$(WITH_SERVICES) $(CARGO_TEST) --no-fail-fast $(TEST)
 
-test-sqlserver: ## the suite on the server that KEEPSTEP_TEST_SQLSERVER_URL names, an ADO.NET connection string; databases keepstep_test_* come and go
-	scripts/setup build && $(CARGO_TEST) --no-fail-fast --test sqlserver $(TEST)
+test-sqlserver: ## the suite on the server that KEEPSTEP_TEST_SQLSERVER_URL names, an ADO.NET connection string; databases keepstep_test_* come and go; a part: make test-sqlserver TEST='-- conforms' (or adopt, volume, chaos)
+	scripts/setup test && scripts/kafka fetch && $(CARGO_TEST) --no-fail-fast --test sqlserver $(TEST)
 
 check: fmt lint docs deny ## format, lints, links of the documentation, licences and sources of dependencies
 

@@ -30,12 +30,30 @@ pub struct SqlServerLaboratory {
     babelfish: bool,
 }
 
+async fn is_babelfish(plain: &mut Plain) -> bool {
+    let question = "SELECT CASE WHEN @@VERSION LIKE '%Babelfish%' THEN 1 ELSE 0 END AS it";
+    plain.rows(question).await[0].get::<i32, _>(0) == Some(1)
+}
+
+/// What `keepstep schema` prints, as this server reads it: Babelfish reads no closing bracket within
+/// a name, and takes one in double quotes.
+pub async fn as_it_reads(ddl: &str, plain: &mut Plain) -> String {
+    if !is_babelfish(plain).await {
+        return ddl.to_owned();
+    }
+    let key = |line: &str| {
+        let (before, rest) = line.split_once("CONSTRAINT [EPK[")?;
+        let (name, after) = rest.split_once("] PRIMARY KEY")?;
+        let name = name.replace("]]", "]");
+        Some(format!("{before}CONSTRAINT \"EPK[{name}\" PRIMARY KEY{after}"))
+    };
+    ddl.lines().map(|line| key(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
 impl SqlServerLaboratory {
     /// Asks the server what it is.
     pub async fn new() -> Self {
-        let question = "SELECT CASE WHEN @@VERSION LIKE '%Babelfish%' THEN 1 ELSE 0 END AS it";
-        let rows = Plain::connect("master").await.rows(question).await;
-        let babelfish = rows[0].get::<i32, _>(0) == Some(1);
+        let babelfish = is_babelfish(&mut Plain::connect("master").await).await;
         Self { databases: Arc::default(), babelfish }
     }
 

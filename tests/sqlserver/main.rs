@@ -13,13 +13,19 @@
     reason = "a test may stop at the first surprise, and nothing in it is anybody's interface"
 )]
 
+#[path = "../services/chaos/mod.rs"]
+mod chaos;
 #[path = "../it/destination_conformance/mod.rs"]
 mod destination_conformance;
+mod kafka;
 mod laboratory;
 mod old_database;
 #[path = "../it/place.rs"]
 mod place;
+#[path = "../services/scene/mod.rs"]
+mod scene;
 mod server;
+mod under_chaos;
 mod volume;
 
 use destination_conformance::conforms;

@@ -15,21 +15,49 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The variable that names the server.
 const VARIABLE: &str = "KEEPSTEP_TEST_SQLSERVER_URL";
 
-/// The connection string of the server, with this database instead of its own.
-fn connection_string(database: &str) -> String {
+/// The connection string of the server.
+fn whole() -> String {
     #[expect(clippy::disallowed_methods, reason = "the variable is the tests' own")]
     let text = std::env::var(VARIABLE);
-    let text = text.unwrap_or_else(|_| {
+    text.unwrap_or_else(|_| {
         panic!("{VARIABLE} is not set: it takes an ADO.NET connection string, see the README")
-    });
-    let is_database = |part: &str| {
-        let key = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-        ["database", "initial catalog"].contains(&key.as_str())
-    };
-    let mut parts: Vec<String> =
-        text.split(';').filter(|part| !is_database(part)).map(str::to_owned).collect();
-    parts.push(format!("Database={database}"));
+    })
+}
+
+/// A key of a part of a connection string.
+fn key(part: &str) -> String {
+    part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A connection string with another value for a key, which has these names.
+fn with(text: &str, names: &[&str], value: &str) -> String {
+    let others = text.split(';').filter(|part| !names.contains(&key(part).as_str()));
+    let mut parts: Vec<String> = others.map(str::to_owned).collect();
+    parts.push(format!("{}={value}", names[0]));
     parts.join(";")
+}
+
+/// The connection string of the server, with this database instead of its own.
+fn connection_string(database: &str) -> String {
+    with(&whole(), &["database", "initial catalog"], database)
+}
+
+/// A connection string that comes by way of a port of this machine.
+pub fn through(port: u16, text: &str) -> String {
+    let names = ["server", "data source", "address", "addr", "network address"];
+    with(text, &names, &format!("tcp:127.0.0.1,{port}"))
+}
+
+/// Host and port of the server.
+pub fn address() -> String {
+    Config::from_ado_string(&whole()).unwrap().get_addr()
+}
+
+/// The password of the connection string.
+pub fn password() -> String {
+    let text = whole();
+    let part = text.split(';').find(|part| ["password", "pwd"].contains(&key(part).as_str()));
+    part.and_then(|part| part.split_once('=')).expect("a password").1.to_owned()
 }
 
 /// A plain connection of the tests, past the adapter.

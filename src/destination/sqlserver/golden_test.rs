@@ -10,7 +10,7 @@ use super::held_reading::Wanted;
 use super::rights::{self, Securable};
 use super::{
     activate, catalog, check, clean_up, ddl, des_objects, desk_statements, held_reading,
-    metadata_statements, registry, take,
+    metadata_statements, registry, survey, take,
 };
 use crate::destination::desk::{LaneRequest, RequestState};
 use crate::destination::own_tables::{Plan, Registration, StartedCursor, TableKey};
@@ -182,6 +182,8 @@ fn golden_catalog() {
         "catalog.sql",
         &[
             catalog::find_table(&table),
+            survey::some_rows(&mapping("account").table),
+            survey::reckoned_rows(&mapping("account").table),
             catalog::schema_exists("it's"),
             registry::version(),
             registry::missing_tables(),

@@ -212,10 +212,13 @@ impl Stages {
         }
     }
 
-    /// The transaction that ended with emptying them was committed.
-    pub(super) fn emptied(&mut self) {
-        for stage in &mut self.stages {
-            stage.loaded = false;
+    /// The transaction that ended with emptying those of these tables was committed. In others may
+    /// still be what a rejected batch loaded.
+    pub(super) fn emptied<'a>(&mut self, tables: impl Iterator<Item = &'a Table>) {
+        for table in tables {
+            if let Some(stage) = self.stages.iter_mut().find(|stage| stage.table == *table) {
+                stage.loaded = false;
+            }
         }
     }
 }
@@ -255,7 +258,7 @@ mod tests {
         let made = prepare(&mut stages, &table, &cells(&[0, 2])).unwrap();
         assert!(made.starts_with("CREATE TABLE #keepstep_stage_1 ("), "{made}");
         // A batch that was committed has emptied it; after another it is emptied first.
-        stages.emptied();
+        stages.emptied(std::iter::once(&table));
         assert_eq!(prepare(&mut stages, &table, &cells(&[2])), None);
         let emptied = prepare(&mut stages, &table, &cells(&[0]));
         assert_eq!(emptied.as_deref(), Some("TRUNCATE TABLE #keepstep_stage_1"));
@@ -267,6 +270,19 @@ mod tests {
         let all = &stages.of(&table).unwrap().columns;
         assert_eq!(*all, StagedColumns { version: true, ..cells(&[0, 1, 2]) });
         assert_eq!(all.names(), ["kind", "id", "version", "c0", "c1", "c2"]);
+    }
+
+    #[test]
+    fn a_commit_empties_those_that_it_filled_and_no_other() {
+        let mut stages = Stages::default();
+        let [first, second] = ["first", "second"].map(|name| table(name, 1));
+        for table in [&first, &second] {
+            prepare(&mut stages, table, &cells(&[0]));
+        }
+        stages.emptied(std::iter::once(&first));
+        assert_eq!(prepare(&mut stages, &first, &cells(&[0])), None);
+        let emptied = prepare(&mut stages, &second, &cells(&[0]));
+        assert_eq!(emptied.as_deref(), Some("TRUNCATE TABLE #keepstep_stage_2"));
     }
 
     #[test]

@@ -121,7 +121,7 @@ async fn rows(connection: &mut Connection, table: &Table) -> Result<Rows, Failur
 }
 
 /// How many rows a table has, up to one more than are counted.
-fn some_rows(table: &Table) -> String {
+pub(super) fn some_rows(table: &Table) -> String {
     format!(
         "SELECT COUNT(*) AS counted FROM (SELECT TOP ({}) 1 AS one FROM {} AS t) AS some_rows",
         COUNTED_ROWS + 1,
@@ -130,7 +130,7 @@ fn some_rows(table: &Table) -> String {
 }
 
 /// How many rows the server reckons.
-fn reckoned_rows(table: &Table) -> String {
+pub(super) fn reckoned_rows(table: &Table) -> String {
     let full_name = quote::text(&ddl::table_name(table));
     format!(
         "SELECT CAST(ISNULL(SUM(p.rows), 0) AS bigint) AS reckoned FROM sys.partitions AS p WHERE p.object_id = OBJECT_ID({full_name}) AND p.index_id IN (0, 1)"

@@ -100,7 +100,8 @@ impl Write<'_> {
         };
         let counts = send(connection, &script).await?;
         if self.ending == Ending::Commit {
-            connection.stages.emptied();
+            let tables = self.batch.tables.iter().map(|table| &table.mapping.table);
+            connection.stages.emptied(tables);
         }
         Ok(self.written(&script, &counts))
     }

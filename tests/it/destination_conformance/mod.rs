@@ -180,6 +180,9 @@ const CASES: &[Case] = &[
     case("a rejection names all that it can", |scene| {
         Box::pin(trials::a_rejection_names_all_that_it_can(scene))
     }),
+    case("a rejection leaves nothing for later", |scene| {
+        Box::pin(trials::a_rejection_leaves_nothing_for_later(scene))
+    }),
     case("requests are kept", |scene| Box::pin(desk::requests_are_kept(scene))),
     case("a request moves by compare-and-set", |scene| {
         Box::pin(desk::a_request_moves_by_compare_and_set(scene))

@@ -145,3 +145,32 @@ pub async fn a_rejection_names_all_that_it_can(scene: Scene) -> Outcome {
     let rows = scene.database.rows(&mappings[1].table).await.len();
     equal("rows written without them", &rows, &10)
 }
+
+/// What a rejected batch had on its way to one table is in no later batch, whatever was committed
+/// for another table in between.
+pub async fn a_rejection_leaves_nothing_for_later(scene: Scene) -> Outcome {
+    let mappings = [scene::letters("account", true), scene::letters("contact", true)];
+    let mut lane = scene.lane(&scene::activation(&[&mappings[0], &mappings[1]])).await?;
+    let images = |table: u128, version: i64| -> Vec<Fitted> {
+        let image = |number| {
+            scene::image(scene::record(table * 100 + number), Some(version), &[(0, text("x"))])
+        };
+        (0..3).map(image).collect()
+    };
+    let no_base = scene::patch(scene::record(999), Some(9), &[(0, text("nowhere"))]);
+    let rejected = of_tables(&[
+        (&mappings[0], [images(1, 9), vec![no_base]].concat()),
+        (&mappings[1], images(2, 9)),
+    ]);
+    let answer = refused("the batch with a bad patch", lane.write(&rejected).await)?;
+    holds("it is rejected", matches!(answer, WriteError::Rejected(_)))?;
+    for (table, mapping) in (1..).zip(&mappings) {
+        let written =
+            worked("a batch", lane.write(&scene::batch(mapping, images(table, 1))).await)?;
+        equal("rows written", &written.tables[0].written, &3)?;
+        let rows = scene.database.rows(&mapping.table).await;
+        let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
+        equal("versions", &versions, &vec![Some(1); 3])?;
+    }
+    Ok(())
+}

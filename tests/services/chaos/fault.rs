@@ -1,5 +1,6 @@
 //! The faults, one at a time, each as long as it needs to be one; and how often each was done.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keepstep::model::position::Topic;
@@ -7,8 +8,8 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 
+use super::database::RENAMED_IN;
 use super::scene::{FAILED_TOPIC, MEMBERS, SESSION, Scene};
-use super::table::{self, RENAMED_IN};
 use crate::scene::servers::Server;
 
 /// Largest record that a topic takes unless it is told otherwise, in bytes.
@@ -94,8 +95,8 @@ impl Faults {
                 self.done.kills += 1;
             }
             Fault::Freeze => self.freeze(scene, &published).await,
-            Fault::BrokerAway => self.away(scene, Server::Broker).await,
-            Fault::DatabaseAway => self.away(scene, Server::Database).await,
+            Fault::BrokerAway => self.broker_away(scene).await,
+            Fault::DatabaseAway => self.database_away(scene).await,
             Fault::Cut => self.cut(scene),
             Fault::Stall => self.stall(scene).await,
             Fault::Rename => self.rename(scene).await,
@@ -132,10 +133,18 @@ impl Faults {
         self.done.freezes += 1;
     }
 
-    async fn away(&mut self, scene: &mut Scene, server: Server) {
-        scene.servers.kill(server).await;
+    async fn broker_away(&mut self, scene: &mut Scene) {
+        scene.servers.kill(Server::Broker).await;
         self.lasts(scene, 10, 3_000).await;
-        scene.servers.bring_back(server).await;
+        scene.servers.bring_back(Server::Broker).await;
+        self.done.outages += 1;
+    }
+
+    async fn database_away(&mut self, scene: &mut Scene) {
+        let database = Arc::clone(&scene.database);
+        database.goes_away(&scene.database_proxies).await;
+        self.lasts(scene, 10, 3_000).await;
+        database.comes_back(&scene.database_proxies).await;
         self.done.outages += 1;
     }
 
@@ -170,14 +179,12 @@ impl Faults {
     async fn rename(&mut self, scene: &mut Scene) {
         // A process that starts now would make the missing column, which is its right.
         scene.wait_ready().await;
-        let client = scene.client().await;
-        table::rename_away(&client).await;
-        let paused = async |scene: &Scene| match scene.servers.client().await {
-            Some(client) => table::paused_lanes(&client).await.is_some_and(|lanes| lanes > 0),
-            None => false,
+        scene.database.rename_away().await;
+        let paused = async |scene: &Scene| {
+            scene.database.paused_lanes().await.is_some_and(|lanes| lanes > 0)
         };
         scene.wait("noticing that a column is gone", paused).await;
-        table::rename_back(&client).await;
+        scene.database.rename_back().await;
         self.done.outages += 1;
         if self.rng.random_bool(0.5) {
             scene.wait_ready().await;

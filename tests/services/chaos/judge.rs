@@ -14,23 +14,23 @@ use uuid::Uuid;
 use super::source::{Poison, Sent};
 
 /// Partition and offset.
-pub(super) type Place = (u32, i64);
+pub type Place = (u32, i64);
 
 /// A row: version, the four numbers, name and note.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) version: Option<i64>,
-    pub(super) numbers: [Option<i32>; 4],
-    pub(super) texts: [Option<String>; 2],
+pub struct Row {
+    pub version: Option<i64>,
+    pub numbers: [Option<i32>; 4],
+    pub texts: [Option<String>; 2],
 }
 
 /// A held change, as the destination keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) place: Place,
-    pub(super) record: Uuid,
-    pub(super) cause: String,
-    pub(super) detail: String,
+pub struct Open {
+    pub place: Place,
+    pub record: Uuid,
+    pub cause: String,
+    pub detail: String,
 }
 
 /// Whether the database still refuses what it refused.
@@ -106,6 +106,7 @@ pub(super) fn judge(
     tables: &BTreeMap<String, BTreeMap<Uuid, Row>>,
     open: &[Open],
     constraint: Constraint,
+    refusals: &[&str],
 ) -> Verdict {
     let mut histories: BTreeMap<(&str, Uuid), History<'_>> = BTreeMap::new();
     for (place, it) in sent {
@@ -115,7 +116,7 @@ pub(super) fn judge(
     let mut verdict = Verdict::default();
     let mut held: BTreeMap<Uuid, BTreeMap<Place, &Open>> = BTreeMap::new();
     for it in open {
-        verdict.false_entries.extend(false_cause(sent.get(&it.place), it));
+        verdict.false_entries.extend(false_cause(sent.get(&it.place), it, refusals));
         held.entry(it.record).or_default().insert(it.place, it);
     }
     for ((entity, id), history) in &histories {
@@ -175,7 +176,7 @@ fn one_record<'a>(
 }
 
 /// Why the cause of a held change is none that its record can have.
-fn false_cause(sent: Option<&Sent>, open: &Open) -> Option<String> {
+fn false_cause(sent: Option<&Sent>, open: &Open, refusals: &[&str]) -> Option<String> {
     let right = match sent.and_then(|sent| sent.poison) {
         Some(poison) => [poison.cause(), "waits"].contains(&open.cause.as_str()),
         // It waits, or was composed with what came after it.
@@ -183,8 +184,7 @@ fn false_cause(sent: Option<&Sent>, open: &Open) -> Option<String> {
     };
     let known = sent.is_some_and(|sent| sent.change.record_id.0 == open.record);
     // Code of a constraint and of a trigger; any other is an outage's, or a table's.
-    let ours =
-        open.cause != "refused" || ["23514", "P0001"].iter().any(|it| open.detail.contains(it));
+    let ours = open.cause != "refused" || refusals.iter().any(|it| open.detail.contains(it));
     let fine = right && ours && (known || sent.is_some_and(|sent| sent.key.0 == open.record));
     let poison = sent.and_then(|sent| sent.poison);
     (!fine).then(|| {
@@ -241,7 +241,7 @@ mod tests {
         let numbers = [Some(i32::try_from(row).unwrap()), None, None, None];
         let row = Row { version: Some(row), numbers, ..Row::default() };
         let tables = BTreeMap::from([("alpha".to_owned(), BTreeMap::from([(ID, row)]))]);
-        let verdict = judge(&sent, &tables, open, Constraint::Stands);
+        let verdict = judge(&sent, &tables, open, Constraint::Stands, &["23514"]);
         (verdict.lost.len(), verdict.false_entries.len())
     }
 

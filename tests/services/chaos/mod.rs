@@ -1,6 +1,6 @@
 //! Chaos on real parts: nothing is lost, nothing is applied twice, and the failed-record list is true.
 //!
-//! Three `keepstep run` processes copy from a real Kafka to a real PostgreSQL, by way of proxies,
+//! Three `keepstep run` processes copy from a real Kafka to a real database, by way of proxies,
 //! while one change in a hundred cannot be written. Processes are killed and frozen, servers die,
 //! connections are cut and held up, a column is renamed, the dead-letter topic takes nothing. When
 //! that is over, every table is as a serial replay makes it, what is held is exactly what cannot be
@@ -14,12 +14,12 @@
 )]
 
 mod canary;
+pub mod database;
 mod fault;
-mod judge;
-mod proxy;
+pub mod judge;
+pub mod proxy;
 mod scene;
-mod source;
-mod table;
+pub mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use database::Database;
 use fault::{Done, Faults};
 use judge::{Constraint, Open, Place, judge};
 use keepstep::log::{Log, NewRecord};
@@ -37,6 +38,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use scene::{Scene, TOPIC};
 use source::{Canaries, Sent, Source};
 use uuid::Uuid;
+
+use crate::scene::servers::Servers;
 
 /// Changes that are appended at once, and how often.
 const BURST: usize = 40;
@@ -78,14 +81,17 @@ impl Publisher {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn chaos_loses_nothing_applies_nothing_twice_and_the_list_is_true() {
+/// The whole run, on a broker of its own and this database.
+pub async fn loses_nothing_applies_nothing_twice_and_the_list_is_true(
+    servers: Arc<Servers>,
+    database: Arc<dyn Database>,
+) {
     let seed = number("KEEPSTEP_CHAOS_SEED").unwrap_or_else(rand::random);
     let seconds = number("KEEPSTEP_CHAOS_SECONDS").unwrap_or(90);
     println!("seed {seed} (KEEPSTEP_CHAOS_SEED={seed} repeats it), {seconds} seconds");
     let mut rng = SmallRng::seed_from_u64(seed);
     let canaries = Canaries::of(&mut rng);
-    let mut scene = Scene::start().await;
+    let mut scene = Scene::start(servers, database).await;
     let publisher = Publisher {
         source: Source::new(rng.random(), canaries.clone()),
         log: scene.servers.log(),
@@ -115,10 +121,9 @@ async fn chaos_loses_nothing_applies_nothing_twice_and_the_list_is_true() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chaos.txt");
     std::fs::write(file, report.to_string()).unwrap();
     if !report.is_clean() {
-        scene.keep_folder();
-        panic!("what the processes said lies in {}\n{}", scene.folder().display(), report.details);
+        panic!("{}", report.details);
     }
-    for member in scene.members {
+    for member in std::mem::take(&mut scene.members) {
         member.stop();
     }
 }
@@ -168,11 +173,15 @@ async fn assess(
     canaries: &Canaries,
     done: Done,
 ) -> Report {
-    let client = calm(scene, published.len()).await;
-    let (open, _) = table::held(&client).await;
-    let first = judge(published, &table::rows(&client).await, &open, Constraint::Stands);
+    calm(scene, published.len()).await;
+    let database = Arc::clone(&scene.database);
+    let judged = async |constraint| {
+        let (open, _) = database.held().await;
+        judge(published, &database.rows().await, &open, constraint, database.refusals())
+    };
+    let first = judged(Constraint::Stands).await;
     let found = found(&scene.folder().join("failed.sqlite"), published);
-    table::allow_all(&client).await;
+    database.allow_all().await;
     scene.command(&["resync", "--failed"]).await;
     let mut last;
     // What was asked for is done a moment later; if it is not, that is what is wrong.
@@ -180,15 +189,14 @@ async fn assess(
     let mut look = tokio::time::interval(Duration::from_millis(200));
     loop {
         look.tick().await;
-        let (open, _) = table::held(&client).await;
-        last = judge(published, &table::rows(&client).await, &open, Constraint::Dropped);
+        last = judged(Constraint::Dropped).await;
         let wrong = !last.lost.is_empty() || !last.false_entries.is_empty();
         if !wrong || Instant::now() > deadline {
             break;
         }
     }
-    let client = calm(scene, published.len()).await;
-    let given_up = dismiss(scene, &client, published).await;
+    calm(scene, published.len()).await;
+    let given_up = dismiss(scene, published).await;
     for format in ["lines", "csv", "json"] {
         let file = format!("export.{format}");
         scene.command(&["failed", "export", "--format", format, "--output", &file]).await;
@@ -197,7 +205,7 @@ async fn assess(
     scene.command(&["failed", "list", "--resolved"]).await;
     scene.command(&["status"]).await;
     scene.keep_metrics().await;
-    let seen = seen(scene, &client, canaries).await;
+    let seen = seen(scene, canaries).await;
     let mut details = String::new();
     for (what, all) in [
         ("lost", &first.lost),
@@ -215,7 +223,7 @@ async fn assess(
         changes: published.len(),
         found,
         lost: first.lost.len() + last.lost.len(),
-        twice: table::not_newer(&client).await,
+        twice: database.not_newer().await,
         false_entries: first.false_entries.len() + last.false_entries.len(),
         details,
     }
@@ -223,35 +231,25 @@ async fn assess(
 
 /// Waits until everything is settled, no entity is paused, all dead letters are sent, and the list
 /// says what the destination holds.
-async fn calm(scene: &mut Scene, published: usize) -> tokio_postgres::Client {
-    calm_with(scene, published, |_| true).await
+async fn calm(scene: &mut Scene, published: usize) {
+    calm_with(scene, published, |_| true).await;
 }
 
 /// The same, and something holds of what is held.
-async fn calm_with(
-    scene: &mut Scene,
-    published: usize,
-    holds: impl Fn(&[Open]) -> bool,
-) -> tokio_postgres::Client {
+async fn calm_with(scene: &mut Scene, published: usize, holds: impl Fn(&[Open]) -> bool) {
     scene.wait("settling", async |scene| scene.settled().await >= published).await;
     let list = scene.folder().join("failed.sqlite");
-    let client = scene.client().await;
-    let same = async |_: &Scene| {
-        let (open, published) = table::held(&client).await;
+    let same = async |scene: &Scene| {
+        let (open, published) = scene.database.held().await;
         let held: BTreeSet<(Place, Uuid)> = open.iter().map(named).collect();
         published && listed(&list, "open = 1") == held && holds(&open)
     };
     scene.wait("the list saying what is held", same).await;
-    client
 }
 
 /// Gives up one record that nothing will mend; says if that did not work.
-async fn dismiss(
-    scene: &mut Scene,
-    client: &tokio_postgres::Client,
-    published: &BTreeMap<Place, Sent>,
-) -> Vec<String> {
-    let (open, _) = table::held(client).await;
+async fn dismiss(scene: &mut Scene, published: &BTreeMap<Place, Sent>) -> Vec<String> {
+    let (open, _) = scene.database.held().await;
     let hopeless = open.iter().find(|it| it.cause == "key_mismatch");
     let Some(hopeless) = hopeless else { return Vec::new() };
     let entity = published[&hopeless.place].change.entity.as_str();
@@ -295,11 +293,11 @@ fn found(list: &std::path::Path, published: &BTreeMap<Place, Sent>) -> usize {
 }
 
 /// Where content was seen: in files, in what was said, in our own tables.
-async fn seen(scene: &Scene, client: &tokio_postgres::Client, canaries: &Canaries) -> Vec<String> {
+async fn seen(scene: &Scene, canaries: &Canaries) -> Vec<String> {
     let mut texts = canaries.texts();
-    texts.push(scene.password());
+    texts.push(scene.database.password());
     let mut seen = canary::seen_in(scene.folder(), &texts);
-    for (table, text) in table::own_tables(client).await {
+    for (table, text) in scene.database.own_tables().await {
         let found = texts.iter().filter(|canary| canary::place(text.as_bytes(), canary).is_some());
         seen.extend(found.map(|canary| format!("table {table} holds {canary}")));
     }

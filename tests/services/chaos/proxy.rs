@@ -16,12 +16,14 @@ const PIECE: usize = 4096;
 struct Orders {
     /// Of the next piece half goes on; the rest waits until this is no longer so.
     stalled: bool,
+    /// New connections end at once.
+    closed: bool,
     /// Connections older than this end after half of their next piece.
     age: u64,
 }
 
 /// A wire to a server. Its connections end with it.
-pub(super) struct Proxy {
+pub struct Proxy {
     port: u16,
     orders: watch::Sender<Orders>,
     _lines: JoinSet<()>,
@@ -32,7 +34,7 @@ impl Proxy {
     pub(super) async fn start(port: u16, server: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
         let port = listener.local_addr().unwrap().port();
-        let orders = watch::Sender::new(Orders { stalled: false, age: 0 });
+        let orders = watch::Sender::new(Orders { stalled: false, closed: false, age: 0 });
         let (mut lines, watched) = (JoinSet::new(), orders.subscribe());
         lines.spawn(async move {
             let mut connections = JoinSet::new();
@@ -62,6 +64,19 @@ impl Proxy {
         self.orders.send_modify(|orders| orders.stalled = true);
     }
 
+    /// Ends all connections at once, also new ones.
+    pub(super) fn close(&self) {
+        self.orders.send_modify(|orders| {
+            orders.age += 1;
+            orders.closed = true;
+        });
+    }
+
+    /// Lets new ones come.
+    pub(super) fn open(&self) {
+        self.orders.send_modify(|orders| orders.closed = false);
+    }
+
     /// Lets them go on.
     pub(super) fn flow(&self) {
         self.orders.send_modify(|orders| orders.stalled = false);
@@ -70,6 +85,9 @@ impl Proxy {
 
 async fn carry(client: TcpStream, server: SocketAddr, orders: watch::Receiver<Orders>) {
     // A server that is away ends the connection, as it would without a proxy.
+    if orders.borrow().closed {
+        return;
+    }
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (Ok(()), Ok(())) = (client.set_nodelay(true), server.set_nodelay(true)) else { return };
     let (from_client, to_client) = client.into_split();
@@ -89,7 +107,11 @@ async fn pump(
     let born = orders.borrow().age;
     let mut piece = vec![0; PIECE];
     loop {
-        let length = from.read(&mut piece).await.ok().filter(|length| *length > 0)?;
+        let read = tokio::select! {
+            read = from.read(&mut piece) => read,
+            _ = orders.wait_for(|orders| orders.closed) => return None,
+        };
+        let length = read.ok().filter(|length| *length > 0)?;
         let now = *orders.borrow();
         let whole = !now.stalled && now.age == born;
         let (first, rest) = piece[..length].split_at(if whole { length } else { length / 2 });
@@ -155,5 +177,20 @@ mod tests {
         // Ended, or reset: either way no more than half.
         drop(client.read_to_end(&mut heard).await);
         assert!(heard.len() <= 4, "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn while_it_is_closed_nobody_is_served() {
+        let (_server, proxy, mut client) = echo().await;
+        says(&mut client, b"whole").await;
+        assert_eq!(hears(&mut client, 5).await, b"whole");
+        proxy.close();
+        let mut heard = Vec::new();
+        // Ended, or reset.
+        drop(client.read_to_end(&mut heard).await);
+        assert_eq!(heard, b"");
+        let mut other = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        drop(other.read_to_end(&mut heard).await);
+        assert_eq!(heard, b"");
     }
 }

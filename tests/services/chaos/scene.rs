@@ -2,17 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keepstep::model::position::Topic;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_postgres::{Client, Config};
 
+use super::database::Database;
 use super::proxy::Proxy;
 use super::source::{ENTITIES, NAME_UNITS};
-use super::table;
 use crate::scene::process::Process;
 use crate::scene::servers::Servers;
 use crate::scene::{PATIENCE, wait};
@@ -27,7 +27,9 @@ pub(super) const FAILED_TOPIC: &str = "keepstep.chaos.failed";
 const PARTITIONS: u32 = 4;
 
 pub(super) struct Scene {
-    pub(super) servers: Servers,
+    pub(super) servers: Arc<Servers>,
+    /// Where the changes go.
+    pub(super) database: Arc<dyn Database>,
     /// Everything that keepstep writes.
     folder: TempDir,
     /// Passwords, which are nobody's output.
@@ -40,26 +42,30 @@ pub(super) struct Scene {
     started: usize,
 }
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
+impl Drop for Scene {
+    /// Who looks for the reason of a failure needs what the processes said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_folder();
+            eprintln!("what the processes said lies in {}", self.folder().display());
+        }
+    }
 }
 
 impl Scene {
-    /// Servers, topics, tables and processes.
-    pub(super) async fn start() -> Self {
-        let servers = Servers::start();
-        let front = address(servers.variable("KEEPSTEP_TEST_KAFKA_FRONT"));
-        let behind = address(servers.variable("KEEPSTEP_TEST_KAFKA_BEHIND"));
-        let broker_proxy = Proxy::start(front.port(), behind).await;
-        let database: Config = servers.url().parse().unwrap();
-        let database = SocketAddr::from(([127, 0, 0, 1], database.get_ports()[0]));
+    /// Topics, tables and processes.
+    pub(super) async fn start(servers: Arc<Servers>, database: Arc<dyn Database>) -> Self {
+        let address = |name| -> SocketAddr { servers.variable(name).parse().expect("an address") };
+        let front = address("KEEPSTEP_TEST_KAFKA_FRONT");
+        let broker_proxy = Proxy::start(front.port(), address("KEEPSTEP_TEST_KAFKA_BEHIND")).await;
         let mut database_proxies = Vec::new();
         for _ in 0..MEMBERS {
-            database_proxies.push(Proxy::start(0, database).await);
+            database_proxies.push(Proxy::start(0, database.address()).await);
         }
         let (folder, secrets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut scene = Self {
             servers,
+            database,
             folder,
             secrets,
             broker_proxy,
@@ -72,9 +78,7 @@ impl Scene {
         let compact = [("cleanup.policy", "compact")];
         scene.servers.broker().create(&Topic::new(FAILED_TOPIC), 1, &compact).await;
         let ddl = scene.command(&["schema"]).await;
-        let client = scene.client().await;
-        client.batch_execute(&ddl).await.expect("what `keepstep schema` prints can be run");
-        table::watch(&client).await;
+        scene.database.make(&ddl).await;
         for number in 0..MEMBERS {
             let process = scene.member(number);
             scene.members.push(process);
@@ -90,15 +94,11 @@ impl Scene {
             std::fs::write(definitions.join(format!("{entity}.json")), definition(entity)).unwrap();
         }
         for number in 0..MEMBERS {
-            let mut url: Config = self.servers.url().parse().unwrap();
             let port = self.database_proxies[number].port();
-            let password = String::from_utf8(url.get_password().unwrap().to_vec()).unwrap();
-            url.password("");
-            let (user, name) = (url.get_user().unwrap(), url.get_dbname().unwrap());
-            let file = self.secrets.path().join(format!("url-{number}"));
-            std::fs::write(&file, format!("postgres://{user}:{password}@127.0.0.1:{port}/{name}"))
-                .unwrap();
-            let text = settings(self.servers.variable("KEEPSTEP_TEST_KAFKA_FRONT"), &file, number);
+            let secret = self.secrets.path().join(format!("secret-{number}"));
+            let destination = self.database.settings(port, &secret);
+            let brokers = self.servers.variable("KEEPSTEP_TEST_KAFKA_FRONT");
+            let text = settings(brokers, &destination, number);
             std::fs::write(self.settings_of(number), text).unwrap();
         }
     }
@@ -138,22 +138,9 @@ impl Scene {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// A connection of the test's own, past all proxies.
-    pub(super) async fn client(&self) -> Client {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(client) = self.servers.client().await {
-                return client;
-            }
-            assert!(Instant::now() < deadline, "the database does not answer");
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// Changes that every entity is settled up to; none while the database is away.
     pub(super) async fn settled(&self) -> usize {
-        let Some(client) = self.servers.client().await else { return 0 };
-        let settled = table::settled(&client).await.unwrap_or_default();
+        let settled = self.database.settled().await.unwrap_or_default();
         settled.values().map(|next| usize::try_from(*next).unwrap()).sum()
     }
 
@@ -196,11 +183,6 @@ impl Scene {
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
-
-    pub(super) fn password(&self) -> String {
-        let url: Config = self.servers.url().parse().unwrap();
-        String::from_utf8(url.get_password().unwrap().to_vec()).unwrap()
-    }
 }
 
 /// What a process answers; nothing while it cannot.
@@ -238,7 +220,7 @@ fn definition(entity: &str) -> String {
     )
 }
 
-fn settings(brokers: &str, url: &Path, number: usize) -> String {
+fn settings(brokers: &str, destination: &str, number: usize) -> String {
     let entities: Vec<String> = ENTITIES
         .iter()
         .map(|(name, versioned)| format!("{{ name = \"{name}\", versioned = {versioned} }}"))
@@ -251,8 +233,7 @@ brokers = ["{brokers}"]
 session_timeout_s = {}
 
 [destination.here]
-kind = "postgres"
-url = "file:{}"
+{destination}
 
 [[profile]]
 id = "chaos"
@@ -272,7 +253,6 @@ listen = "127.0.0.1:0"
 level = "{}"
 "#,
         SESSION.as_secs(),
-        url.display(),
         entities.join(", "),
         // One says all it can: nothing of it may be content.
         if number == 0 { "trace" } else { "info" },

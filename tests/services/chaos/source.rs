@@ -16,11 +16,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
 /// Entities, and whether each is versioned. They share one topic.
-pub(super) const ENTITIES: [(&str, bool); 3] = [("alpha", true), ("beta", true), ("gamma", false)];
+pub const ENTITIES: [(&str, bool); 3] = [("alpha", true), ("beta", true), ("gamma", false)];
 /// Most UTF-16 units of the column `name`.
 pub(super) const NAME_UNITS: usize = 20;
 /// How the notes begin that the database refuses.
-pub(super) const REFUSED_NOTE: &str = "forbidden";
+pub const REFUSED_NOTE: &str = "forbidden";
 /// Records per entity at the beginning: few, so that they are hot.
 const RECORDS: u128 = 500;
 /// Of so many changes one is poison.

@@ -9,6 +9,7 @@ mod outage;
 mod rights;
 pub mod server;
 mod tls;
+mod under_chaos;
 mod wire;
 
 use crate::destination_conformance::conforms;

@@ -41,8 +41,18 @@ fn script(name: &str) -> PathBuf {
 impl Servers {
     /// Starts both.
     pub fn start() -> Self {
+        Self::of(&["--kafka", "--postgres"])
+    }
+
+    /// Starts a broker only.
+    pub fn broker_alone() -> Self {
+        Self::of(&["--kafka"])
+    }
+
+    fn of(which: &[&str]) -> Self {
         let mut guard = Command::new(script("with-services"))
-            .args(["--kafka", "--postgres", "--", "sh", "-c"])
+            .args(which)
+            .args(["--", "sh", "-c"])
             .arg("env | grep ^KEEPSTEP_TEST_; echo ready; cat")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
