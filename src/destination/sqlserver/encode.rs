@@ -26,13 +26,11 @@ pub(super) const KIND_DELETE: u8 = 0;
 pub(super) const KIND_IMAGE: u8 = 1;
 /// An image that applies after a tombstone too (a create without versions).
 pub(super) const KIND_CREATE: u8 = 2;
-/// An image that leaves a higher version than it is guarded by.
-pub(super) const KIND_MERGED: u8 = 3;
 /// A patch.
-pub(super) const KIND_PATCH: u8 = 4;
+pub(super) const KIND_PATCH: u8 = 3;
 /// A patch beside an image of its record, which leaves it a row, or had a reason not to: a newer
 /// row or a tombstone. So it is never without a base.
-pub(super) const KIND_BASED_PATCH: u8 = 5;
+pub(super) const KIND_BASED_PATCH: u8 = 4;
 
 /// Longest text that the driver sends in bulk, in UTF-16 units: it holds the bytes of every text
 /// against 65,535, that of columns without a limit, too.
@@ -129,12 +127,8 @@ impl<'a> Encoder<'a> {
     }
 
     fn image_control(&self, image: &ImagePart) -> Control<'a> {
-        let kind = match (image.guard == image.version, image.create && !self.versioned) {
-            (false, _) => KIND_MERGED,
-            (true, true) => KIND_CREATE,
-            (true, false) => KIND_IMAGE,
-        };
-        let guard = (kind == KIND_MERGED).then_some(image.guard.0);
+        let kind = if image.create && !self.versioned { KIND_CREATE } else { KIND_IMAGE };
+        let guard = Some(image.guard.0);
         Control { kind, version: image.version.0, guard, record_offset: None, patch: None }
     }
 

@@ -176,7 +176,7 @@ fn parts_of_a_change_are_rows_of_their_own() {
         [
             // The image with its patch in it, and the patch: version, guard, offset, versions, cells.
             vec![
-                ColumnData::U8(Some(KIND_MERGED)),
+                ColumnData::U8(Some(KIND_IMAGE)),
                 id(1),
                 number(12),
                 number(11),

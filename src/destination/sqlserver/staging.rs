@@ -20,7 +20,7 @@ const LONGEST_SHORT_UNITS: u32 = 2_000;
 pub(super) struct StagedColumns {
     /// The version of the row afterwards; for a delete its own.
     pub version: bool,
-    /// The version that an image with patches merged in is guarded by.
+    /// The version that an image is guarded by, lower than its own where patches were merged in.
     pub guard: bool,
     /// Where on the log a delete lies.
     pub record_offset: bool,

@@ -8,9 +8,7 @@
 //! that is marked so counts as none.
 
 use super::ddl::table_name;
-use super::encode::{
-    KIND_BASED_PATCH, KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_MERGED, KIND_PATCH,
-};
+use super::encode::{KIND_BASED_PATCH, KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND_PATCH};
 use super::own_ddl::own_table;
 use super::quote;
 use super::staging::cell_name;
@@ -64,20 +62,14 @@ impl TableStatements<'_> {
                 add(Step::InsertTombstones(at), self.insert_tombstones());
             }
         }
-        if parts.merged > 0 {
-            let images = Images { merged: true };
-            add(Step::UpdateImages(at), self.update_images(images));
-            add(Step::InsertImages(at), self.insert_images(images));
-        }
-        if parts.images > 0 {
-            let images = Images { merged: false };
-            add(Step::UpdateImages(at), self.update_images(images));
-            add(Step::InsertImages(at), self.insert_images(images));
-        }
+        let images = (parts.images + parts.merged > 0).then(|| {
+            let updated = add(Step::UpdateImages(at), self.update_images());
+            [updated, add(Step::InsertImages(at), self.insert_images())]
+        });
         if let Some(patches) = &parts.patches {
             let patched = add(Step::Patches(at), self.patch(patches));
             if patches.alone > 0 {
-                add(Step::Base(at), self.look_for_bases(patches, patched));
+                add(Step::Base(at), self.look_for_bases(patches, patched, images));
             }
         }
     }
@@ -220,24 +212,24 @@ impl TableStatements<'_> {
         )
     }
 
-    /// Which staged rows are such images.
-    fn kinds(&self, images: Images) -> String {
-        match (images.merged, self.work.versioned) {
-            (true, _) => format!("s.kind = {KIND_MERGED}"),
-            (false, true) => format!("s.kind = {KIND_IMAGE}"),
-            (false, false) => format!("s.kind IN ({KIND_IMAGE}, {KIND_CREATE})"),
+    /// Which staged rows are images.
+    fn images(&self) -> String {
+        match self.work.versioned {
+            true => format!("s.kind = {KIND_IMAGE}"),
+            false => format!("s.kind IN ({KIND_IMAGE}, {KIND_CREATE})"),
         }
     }
 
-    /// The version by which such images are guarded.
-    fn guard(images: Images) -> &'static str {
-        if images.merged { "s.guard" } else { "s.version" }
+    /// The version by which images are guarded: lower than the one that they leave where patches
+    /// were merged in.
+    fn guard(&self) -> &'static str {
+        if self.work.shape.parts.merged > 0 { "s.guard" } else { "s.version" }
     }
 
     /// A further condition on images whose record may have been deleted before.
-    fn not_deleted_before(&self, images: Images) -> String {
+    fn not_deleted_before(&self) -> String {
         if self.guarded() {
-            format!(" AND NOT {}", self.tombstone(Self::guard(images)))
+            format!(" AND NOT {}", self.tombstone(self.guard()))
         } else if self.work.versioned {
             String::new()
         } else {
@@ -245,7 +237,7 @@ impl TableStatements<'_> {
         }
     }
 
-    fn update_images(&self, images: Images) -> String {
+    fn update_images(&self) -> String {
         let mut set = Vec::with_capacity(self.work.table.columns.len() + 4);
         let deleted_on = quote::name(SINK_DELETED_ON);
         if self.keeps_rows() {
@@ -261,21 +253,21 @@ impl TableStatements<'_> {
         }
         let version = if self.work.versioned { "s.version" } else { "NULL" };
         set.push(format!("{} = {version}", quote::name(VERSION_NUMBER)));
-        format!("UPDATE t SET {} {} {BY_KEY}", set.join(", "), self.updated(images))
+        format!("UPDATE t SET {} {} {BY_KEY}", set.join(", "), self.updated())
     }
 
     /// The staged images that change a row, from the FROM on.
-    fn updated(&self, images: Images) -> Source {
+    fn updated(&self) -> Source {
         let deleted_on = quote::name(SINK_DELETED_ON);
         // Without versions an image applies wherever there is a row.
         let guard = match (self.guarded(), self.keeps_rows()) {
             (true, keeps) => {
-                let newer = row_not_newer(&format!("<= {}", Self::guard(images)));
+                let newer = row_not_newer(&format!("<= {}", self.guard()));
                 let row = match keeps {
                     true => format!("(t.{deleted_on} IS NOT NULL OR {newer})"),
                     false => newer,
                 };
-                format!(" AND {row}{}", self.not_deleted_before(images))
+                format!(" AND {row}{}", self.not_deleted_before())
             }
             (false, true) if !self.work.versioned => format!(
                 " AND (t.{deleted_on} IS NULL OR s.kind = {KIND_CREATE} OR NOT {})",
@@ -283,10 +275,10 @@ impl TableStatements<'_> {
             ),
             (false, _) => String::new(),
         };
-        Source { from: self.joined(), condition: format!("{}{guard}", self.kinds(images)) }
+        Source { from: self.joined(), condition: format!("{}{guard}", self.images()) }
     }
 
-    fn insert_images(&self, images: Images) -> String {
+    fn insert_images(&self) -> String {
         let own = [ID, SINK_CREATED_ON, SINK_MODIFIED_ON];
         let mut names: Vec<String> = own.into_iter().map(quote::name).collect();
         let mut values = vec!["s.id".to_owned(), NOW.to_owned(), NOW.to_owned()];
@@ -302,18 +294,18 @@ impl TableStatements<'_> {
             self.table(),
             names.join(", "),
             values.join(", "),
-            self.inserted(images),
+            self.inserted(),
         )
     }
 
     /// The staged images that make a row, from the FROM on.
-    fn inserted(&self, images: Images) -> Source {
+    fn inserted(&self) -> Source {
         let id = quote::name(ID);
         let condition = format!(
             "{} AND NOT EXISTS (SELECT 1 FROM {} AS e WHERE e.{id} = s.id){}",
-            self.kinds(images),
+            self.images(),
             self.table(),
-            self.not_deleted_before(images),
+            self.not_deleted_before(),
         );
         Source { from: format!("{} AS s", self.work.staging), condition }
     }
@@ -365,13 +357,6 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "FROM {} WHERE {}", self.from, self.condition)
     }
-}
-
-/// Which images a statement writes.
-#[derive(Clone, Copy)]
-struct Images {
-    /// Those with patches merged in, which leave a higher version than they are guarded by.
-    merged: bool,
 }
 
 /// The row has no version, or one that compares so.

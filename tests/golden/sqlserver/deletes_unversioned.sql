@@ -27,10 +27,10 @@ SET @step = 6;
 INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (4, 5) OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) OPTION (LOOP JOIN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 4 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;
@@ -74,10 +74,10 @@ SET @step = 6;
 INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (4, 5) AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 4 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;

@@ -2,7 +2,7 @@ CREATE TABLE #keepstep_stage_1 (kind tinyint NOT NULL, id uniqueidentifier NOT N
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int, @n10 int, @n11 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
@@ -18,26 +18,20 @@ SET @step = 3;
 INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, s.version, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN);
 SET @n3 = @@ROWCOUNT;
 SET @step = 4;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 3 AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.guard) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.guard) OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 1 AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.guard) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.guard) OPTION (LOOP JOIN);
 SET @n4 = @@ROWCOUNT;
 SET @step = 5;
-INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.version FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.guard) OPTION (LOOP JOIN);
+INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.version FROM #keepstep_stage_1 AS s WHERE s.kind = 1 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.guard) OPTION (LOOP JOIN);
 SET @n5 = @@ROWCOUNT;
 SET @step = 6;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 1 AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.version) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.version) OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = CASE WHEN SUBSTRING(s.present, 1, 1) = 0x01 THEN s.c0 COLLATE DATABASE_DEFAULT ELSE t.[name] END, [description] = CASE WHEN SUBSTRING(s.present, 2, 1) = 0x01 THEN NULL ELSE t.[description] END, [statecode] = CASE WHEN SUBSTRING(s.present, 3, 1) = 0x01 THEN NULL ELSE t.[statecode] END, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND (t.[versionnumber] IS NULL OR t.[versionnumber] < s.version) OPTION (LOOP JOIN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.version FROM #keepstep_stage_1 AS s WHERE s.kind = 1 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.version) OPTION (LOOP JOIN);
-SET @n7 = @@ROWCOUNT;
-SET @step = 8;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = CASE WHEN SUBSTRING(s.present, 1, 1) = 0x01 THEN s.c0 COLLATE DATABASE_DEFAULT ELSE t.[name] END, [description] = CASE WHEN SUBSTRING(s.present, 2, 1) = 0x01 THEN NULL ELSE t.[description] END, [statecode] = CASE WHEN SUBSTRING(s.present, 3, 1) = 0x01 THEN NULL ELSE t.[statecode] END, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (4, 5) AND (t.[versionnumber] IS NULL OR t.[versionnumber] < s.version) OPTION (LOOP JOIN);
-SET @n8 = @@ROWCOUNT;
-SET @step = 9;
-IF @n8 < 3 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 4 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n4 + @n5 + @n6 < 4 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
-SET @step = 10;
+SET @step = 8;
 TRUNCATE TABLE #keepstep_stage_1;
-SET @step = 11;
+SET @step = 9;
 COMMIT TRANSACTION;
 END TRY
 BEGIN CATCH
@@ -45,6 +39,6 @@ IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
 SELECT N'failed' AS keepstep_answer, @step, ERROR_NUMBER(), ERROR_SEVERITY(), ERROR_STATE();
 RETURN;
 END CATCH;
-SELECT N'done' AS keepstep_answer, @n0, @n1, @n2, @n3, @n4, @n5, @n6, @n7, @n8, @n9, @n10, @n11;
+SELECT N'done' AS keepstep_answer, @n0, @n1, @n2, @n3, @n4, @n5, @n6, @n7, @n8, @n9;
 GO
 

@@ -3,7 +3,7 @@
 //! Pure, and pinned by golden files with the others of the table.
 
 use super::{
-    ANSWER, BY_KEY, ColumnType, Images, KIND_BASED_PATCH, KIND_PATCH, NO_BASE, NO_VERSION, NOW,
+    ANSWER, BY_KEY, ColumnType, KIND_BASED_PATCH, KIND_PATCH, NO_BASE, NO_VERSION, NOW,
     PatchFlavour, Patches, SINK_MODIFIED_ON, Source, TableStatements, VERSION_NUMBER, cell_name,
     count, quote, row_not_newer,
 };
@@ -54,11 +54,8 @@ impl TableStatements<'_> {
             })
             .collect();
         let mut sources = Vec::new();
-        for images in [Images { merged: true }, Images { merged: false }] {
-            let count = if images.merged { parts.merged } else { parts.images };
-            if count > 0 {
-                sources.extend([self.updated(images), self.inserted(images)]);
-            }
+        if parts.images + parts.merged > 0 {
+            sources.extend([self.updated(), self.inserted()]);
         }
         if parts.flavour().is_some_and(|flavour| flavour != PatchFlavour::Layered) {
             sources.push(self.patched_rows());
@@ -88,12 +85,25 @@ impl TableStatements<'_> {
         format!("SELECT s.id {}", self.without_base())
     }
 
-    /// Gives up if a patch has neither row nor tombstone; looks only if not all applied.
-    pub(super) fn look_for_bases(&self, patches: &Patches, patched: usize) -> String {
+    /// Gives up if a patch has neither row nor tombstone; looks only if not all applied. A patch
+    /// merged into an image has its effect by the one or the other, never by both, so with such
+    /// ones everything that was written is counted.
+    pub(super) fn look_for_bases(
+        &self,
+        patches: &Patches,
+        patched: usize,
+        images: Option<[usize; 2]>,
+    ) -> String {
+        let parts = &self.work.shape.parts;
+        let (applied, all) = match images {
+            Some([updated, inserted]) if parts.merged > 0 && self.guarded() => (
+                [updated, inserted, patched].map(count).join(" + "),
+                parts.images + parts.merged + patches.alone,
+            ),
+            _ => (count(patched), patches.alone + patches.based),
+        };
         format!(
-            "IF {} < {} AND EXISTS (SELECT 1 {})\nBEGIN ROLLBACK TRANSACTION; SELECT N'{NO_BASE}' AS {ANSWER}, {}; RETURN; END",
-            count(patched),
-            patches.alone + patches.based,
+            "IF {applied} < {all} AND EXISTS (SELECT 1 {})\nBEGIN ROLLBACK TRANSACTION; SELECT N'{NO_BASE}' AS {ANSWER}, {}; RETURN; END",
             self.without_base(),
             self.at,
         )
