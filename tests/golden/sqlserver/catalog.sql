@@ -2,6 +2,10 @@ SELECT CASE WHEN o.type = 'U' THEN 1 ELSE 0 END AS ordinary, CASE WHEN N'a' COLL
 SELECT c.name, ISNULL(t.name, N'') AS type_name, CAST(c.max_length AS int) AS max_bytes, CAST(c.[precision] AS int) AS number_precision, CAST(c.[scale] AS int) AS number_scale, CAST(c.is_nullable AS int) AS nullable, CASE WHEN c.is_computed = 1 OR c.is_identity = 1 OR t.name = N'timestamp' THEN 1 ELSE 0 END AS filled, CASE WHEN c.default_object_id <> 0 THEN 1 ELSE 0 END AS has_default FROM sys.columns AS c LEFT JOIN sys.types AS t ON t.user_type_id = c.system_type_id WHERE c.object_id = OBJECT_ID(N'[crm].[hq]]''_account]') ORDER BY c.column_id;
 SELECT g.name, CAST(g.is_instead_of_trigger AS int) AS instead FROM sys.triggers AS g WHERE g.parent_id = OBJECT_ID(N'[crm].[hq]]''_account]') AND g.is_disabled = 0 ORDER BY g.name;
 
+SELECT COUNT(*) AS counted FROM (SELECT TOP (100001) 1 AS one FROM [crm].[hq_account] AS t) AS some_rows;
+
+SELECT CAST(ISNULL(SUM(p.rows), 0) AS bigint) AS reckoned FROM sys.partitions AS p WHERE p.object_id = OBJECT_ID(N'[crm].[hq_account]') AND p.index_id IN (0, 1);
+
 SELECT CASE WHEN SCHEMA_ID(N'it''s') IS NULL THEN 0 ELSE 1 END AS found;
 
 IF OBJECT_ID(N'[keepstep].[schema_version]') IS NULL SELECT CAST(0 AS bigint) AS version ELSE SELECT ISNULL(MAX(v.version), 0) AS version FROM [keepstep].[schema_version] AS v;
