@@ -14,12 +14,12 @@ use crate::chaos::database::{Database, RENAMED, RENAMED_IN};
 use crate::chaos::judge::{Open, Row};
 use crate::chaos::source::{ENTITIES, REFUSED_NOTE};
 use crate::laboratory::as_it_reads;
-use crate::scene::servers::Servers;
+use crate::scene::servers::{Server, Servers};
 use crate::server::{Databases, Plain, TestDatabase, address, through};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlserver_loses_nothing_applies_nothing_twice_and_the_list_is_true() {
-    let servers = Arc::new(Servers::broker_alone());
+    let servers = Arc::new(Servers::start(&[Server::Broker]));
     let database = Arc::new(Databases::default()).lend().await;
     let plain = Mutex::new(database.plain().await);
     let database = Arc::new(SqlServer { plain, database });
@@ -53,6 +53,10 @@ fn text(line: &Line, at: usize) -> Option<String> {
 
 #[async_trait]
 impl Database for SqlServer {
+    fn name(&self) -> &'static str {
+        "SQL Server"
+    }
+
     fn address(&self) -> SocketAddr {
         let address = address();
         let mut found = address.to_socket_addrs().unwrap_or_else(|e| panic!("{address}: {e}"));

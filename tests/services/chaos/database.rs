@@ -20,6 +20,9 @@ pub const RENAMED_IN: &str = "beta";
 /// answers `None` while it is away.
 #[async_trait]
 pub trait Database: Send + Sync {
+    /// Its name, for the report.
+    fn name(&self) -> &'static str;
+
     /// Where it listens.
     fn address(&self) -> SocketAddr;
 

@@ -82,13 +82,17 @@ impl Publisher {
 }
 
 /// The whole run, on a broker of its own and this database.
+#[expect(clippy::print_stdout, reason = "the story of a run, for who looks into it")]
 pub async fn loses_nothing_applies_nothing_twice_and_the_list_is_true(
     servers: Arc<Servers>,
     database: Arc<dyn Database>,
 ) {
     let seed = number("KEEPSTEP_CHAOS_SEED").unwrap_or_else(rand::random);
     let seconds = number("KEEPSTEP_CHAOS_SECONDS").unwrap_or(90);
-    println!("seed {seed} (KEEPSTEP_CHAOS_SEED={seed} repeats it), {seconds} seconds");
+    println!(
+        "{}, seed {seed} (KEEPSTEP_CHAOS_SEED={seed} repeats it), {seconds} seconds",
+        database.name()
+    );
     let mut rng = SmallRng::seed_from_u64(seed);
     let canaries = Canaries::of(&mut rng);
     let mut scene = Scene::start(servers, database).await;

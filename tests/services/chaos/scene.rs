@@ -44,6 +44,7 @@ pub(super) struct Scene {
 
 impl Drop for Scene {
     /// Who looks for the reason of a failure needs what the processes said.
+    #[expect(clippy::print_stderr, reason = "a test that fails says where to look")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.keep_folder();

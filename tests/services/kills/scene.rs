@@ -72,7 +72,7 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) async fn start() -> Self {
-        let servers = Servers::start();
+        let servers = Servers::start(&[Server::Broker, Server::Database]);
         servers.broker().create(&Topic::new(TOPIC), PARTITIONS, &[]).await;
         let served = Self { servers, folder: tempfile::tempdir().unwrap() };
         served.watch_updates().await;

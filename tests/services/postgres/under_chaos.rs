@@ -19,7 +19,7 @@ use crate::scene::servers::{Server, Servers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_loses_nothing_applies_nothing_twice_and_the_list_is_true() {
-    let servers = Arc::new(Servers::start());
+    let servers = Arc::new(Servers::start(&[Server::Broker, Server::Database]));
     let database = Arc::new(Postgres { servers: Arc::clone(&servers) });
     crate::chaos::loses_nothing_applies_nothing_twice_and_the_list_is_true(servers, database).await;
 }
@@ -56,6 +56,10 @@ impl Postgres {
 
 #[async_trait]
 impl Database for Postgres {
+    fn name(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
     fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.config().get_ports()[0]))
     }

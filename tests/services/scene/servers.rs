@@ -1,4 +1,4 @@
-//! A Kafka and a PostgreSQL of one test alone, for it kills them.
+//! A Kafka and a PostgreSQL, or one of them, of one test alone, for it kills them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -20,7 +20,7 @@ pub enum Server {
     Database,
 }
 
-/// Both servers. They end when this is dropped, and however the test's process ends.
+/// The servers. They end when this is dropped, and however the test's process ends.
 pub struct Servers {
     guard: Child,
     life: Option<ChildStdin>,
@@ -39,19 +39,14 @@ fn script(name: &str) -> PathBuf {
 }
 
 impl Servers {
-    /// Starts both.
-    pub fn start() -> Self {
-        Self::of(&["--kafka", "--postgres"])
-    }
-
-    /// Starts a broker only.
-    pub fn broker_alone() -> Self {
-        Self::of(&["--kafka"])
-    }
-
-    fn of(which: &[&str]) -> Self {
+    /// Starts these.
+    pub fn start(which: &[Server]) -> Self {
+        let option = |server: &Server| match server {
+            Server::Broker => "--kafka",
+            Server::Database => "--postgres",
+        };
         let mut guard = Command::new(script("with-services"))
-            .args(which)
+            .args(which.iter().map(option))
             .args(["--", "sh", "-c"])
             .arg("env | grep ^KEEPSTEP_TEST_; echo ready; cat")
             .stdin(Stdio::piped())
