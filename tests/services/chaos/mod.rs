@@ -89,10 +89,8 @@ pub async fn loses_nothing_applies_nothing_twice_and_the_list_is_true(
 ) {
     let seed = number("KEEPSTEP_CHAOS_SEED").unwrap_or_else(rand::random);
     let seconds = number("KEEPSTEP_CHAOS_SECONDS").unwrap_or(90);
-    println!(
-        "{}, seed {seed} (KEEPSTEP_CHAOS_SEED={seed} repeats it), {seconds} seconds",
-        database.name()
-    );
+    let what = format!("{}, seed {seed}, {seconds} seconds", database.name());
+    println!("{what} (KEEPSTEP_CHAOS_SEED={seed} repeats it)");
     let mut rng = SmallRng::seed_from_u64(seed);
     let canaries = Canaries::of(&mut rng);
     let mut scene = Scene::start(servers, database).await;
@@ -123,7 +121,7 @@ pub async fn loses_nothing_applies_nothing_twice_and_the_list_is_true(
     let report = assess(&mut scene, &published, &canaries, faults.done).await;
     println!("{report}");
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chaos.txt");
-    std::fs::write(file, report.to_string()).unwrap();
+    std::fs::write(file, format!("{what}\n{report}\n")).unwrap();
     if !report.is_clean() {
         panic!("{}", report.details);
     }
