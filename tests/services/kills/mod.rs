@@ -35,7 +35,7 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
     let servers = Served::start().await;
     let published = Published::new(seed, CHANGES);
     let publishing = tokio::spawn(published.clone().publish(servers.log(), servers.topic()));
-    let mut processes = vec![servers.keepstep(0), servers.keepstep(1)];
+    let mut processes = vec![servers.keepstep(), servers.keepstep()];
     let (mut kills_done, total) = (0, kills());
     while kills_done < total {
         let settled = servers.settled().await;
@@ -50,7 +50,7 @@ async fn kills_on_kafka_and_postgres_lose_nothing_and_apply_nothing_twice() {
             2 => servers.restart(Server::Broker).await,
             _ => {}
         }
-        processes[at] = servers.keepstep(at);
+        processes[at] = servers.keepstep();
     }
     publishing.await.expect("publishes");
     servers.wait_settled(published.len(), &mut processes).await;

@@ -31,7 +31,7 @@ fn definition(entity: &str) -> String {
 }
 
 /// A folder with definitions and a settings file that begins with `head`.
-fn settings(head: &str, name: &str, folder: &TempDir) -> PathBuf {
+fn settings(head: &str, folder: &TempDir) -> PathBuf {
     let definitions = folder.path().join("definitions");
     std::fs::create_dir_all(&definitions).unwrap();
     let mut entities = Vec::new();
@@ -59,7 +59,7 @@ level = "error"
 "#,
         entities.join(", ")
     );
-    let path = folder.path().join(name);
+    let path = folder.path().join("keepstep.toml");
     std::fs::write(&path, text).unwrap();
     path
 }
@@ -67,14 +67,23 @@ level = "error"
 /// A Kafka and a PostgreSQL of this test alone, and a folder for the processes.
 pub(super) struct Served {
     servers: Servers,
-    folder: TempDir,
+    /// Written once: a process may read it at any time.
+    settings: PathBuf,
+    _folder: TempDir,
 }
 
 impl Served {
     pub(super) async fn start() -> Self {
         let servers = Servers::start(&[Server::Broker, Server::Database]);
         servers.broker().create(&Topic::new(TOPIC), PARTITIONS, &[]).await;
-        let served = Self { servers, folder: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("url"), servers.url()).unwrap();
+        let head = format!(
+            "[log]\nkind = \"kafka\"\nbrokers = [\"{}\"]\n\n[destination.here]\nkind = \"postgres\"\nurl = \"file:url\"",
+            servers.brokers()
+        );
+        let settings = settings(&head, &folder);
+        let served = Self { servers, settings, _folder: folder };
         served.watch_updates().await;
         served
     }
@@ -88,14 +97,8 @@ impl Served {
     }
 
     /// Starts a process of the group.
-    pub(super) fn keepstep(&self, number: usize) -> Process {
-        let url = self.folder.path().join("url");
-        std::fs::write(&url, self.servers.url()).unwrap();
-        let head = format!(
-            "[log]\nkind = \"kafka\"\nbrokers = [\"{}\"]\n\n[destination.here]\nkind = \"postgres\"\nurl = \"file:url\"",
-            self.servers.brokers()
-        );
-        Process::start(&settings(&head, &format!("keepstep-{number}.toml"), &self.folder))
+    pub(super) fn keepstep(&self) -> Process {
+        Process::start(&self.settings)
     }
 
     pub(super) async fn restart(&self, server: Server) {
@@ -197,7 +200,7 @@ impl OneMachine {
         let head = format!(
             "[log]\nkind = \"embedded\"\ndir = \"log\"\npartitions = {PARTITIONS}\n\n[destination.here]\nkind = \"sqlite\"\npath = \"crm.sqlite\""
         );
-        Process::start(&settings(&head, "keepstep.toml", &self.folder))
+        Process::start(&settings(&head, &self.folder))
     }
 
     fn database(&self) -> Option<rusqlite::Connection> {
