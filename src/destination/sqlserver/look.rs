@@ -6,7 +6,7 @@
 //! very form in which it would be written; where nothing is certain, nobody is named, and trials
 //! tell.
 
-use compact_str::ToCompactString as _;
+use compact_str::{CompactString, ToCompactString as _};
 use uuid::Uuid;
 
 use super::blame::{self, Obstacle, Place};
@@ -14,6 +14,7 @@ use super::catalog;
 use super::connection::Connection;
 use super::ddl;
 use super::failure::Failure;
+use super::numbers::BABELFISH_UNKNOWN;
 use super::quote;
 use super::statements::{Ending, TableWork};
 use super::table_statements::TableStatements;
@@ -28,9 +29,6 @@ use crate::model::table::Table;
 /// A text is longer than its column: with its name in the message, and without.
 /// Source: SQL Server documentation, "Database Engine Events and Errors".
 const TRUNCATED: [u32; 2] = [2628, 8152];
-
-/// What Babelfish says instead of the numbers that it has no word for: of a missing column, too.
-const UNTRANSLATED: u32 = 33_557_097;
 
 /// So many records are many.
 const MANY: usize = 50;
@@ -57,12 +55,12 @@ impl Write<'_> {
                 let Some(mapping) = tables.find(|mapping| mapping.entity == entity) else {
                     return Ok(None);
                 };
-                let found = at_table(connection, &mapping.table, &trouble).await?;
+                let found = at_table(connection, &mapping.table, &trouble.code).await?;
                 let trouble = found.unwrap_or(trouble);
                 Ok(Some(WriteError::Table { entity: Some(entity), trouble }))
             }
             (WriteError::Rejected(rejected), Failure::Server(error), _)
-                if error.number == UNTRANSLATED =>
+                if error.number == BABELFISH_UNKNOWN =>
             {
                 let entity = rejected.into_iter().find_map(|rejected| rejected.entity);
                 self.behind_untranslated(connection, entity).await
@@ -86,12 +84,8 @@ impl Write<'_> {
         let Some(mapping) = tables.find(|mapping| Some(&mapping.entity) == entity.as_ref()) else {
             return Ok(None);
         };
-        let told = Trouble {
-            what: String::new(),
-            code: UNTRANSLATED.to_compact_string(),
-            hint: String::new(),
-        };
-        let found = at_table(connection, &mapping.table, &told).await?;
+        let code = BABELFISH_UNKNOWN.to_compact_string();
+        let found = at_table(connection, &mapping.table, &code).await?;
         Ok(found.map(|trouble| WriteError::Table { entity, trouble }))
     }
 
@@ -197,14 +191,14 @@ fn records(table: &TableBatch, mut ids: Vec<Uuid>) -> Vec<RecordId> {
 async fn at_table(
     connection: &mut Connection,
     table: &Table,
-    told: &Trouble,
+    code: &CompactString,
 ) -> Result<Option<Trouble>, Failure> {
     let key = TableKey { schema: table.schema.to_string(), name: table.name.to_string() };
     let full_name = ddl::table_name(table);
     let Some(found) = catalog::read_table(connection, &key).await? else {
         return Ok(Some(Trouble {
             what: format!("finding table {full_name} in SQL Server"),
-            code: told.code.clone(),
+            code: code.clone(),
             hint: "It was dropped or renamed: give it its name back. keepstep makes an empty one \
                    when it starts; its records then need a re-sync."
                 .to_owned(),
@@ -221,7 +215,7 @@ async fn at_table(
                 "finding column {}{others} of table {full_name} in SQL Server",
                 quote::name(&first.name)
             ),
-            code: told.code.clone(),
+            code: code.clone(),
             hint: format!(
                 "It was dropped or renamed: give it its name back. keepstep adds an empty one \
                  when it starts, as this does: {}; its records then need a re-sync.",
