@@ -162,6 +162,20 @@ async fn load(client: &mut Connection, columns: &[String], rows: Vec<TokenRow<'s
     load.finalize().await.expect("the load ends");
 }
 
+/// Sends what follows the load.
+async fn apply(
+    client: &mut Connection,
+    table: &BareTable,
+    batch: &TokenBatch,
+    lane: usize,
+    next: usize,
+) {
+    let parameters = [lane, next, next + batch.changes].map(|it| i64::try_from(it).unwrap());
+    let [lane, from, to] = &parameters;
+    let answer = client.query(table.apply(batch), &[lane, from, to]).await;
+    answer.expect("the batch is sent").into_results().await.expect("the batch is written");
+}
+
 /// Writes every lane's batches over so many connections; the time from the first to the last.
 pub async fn run(
     text: &str,
@@ -178,7 +192,7 @@ pub async fn run(
         let nothing =
             TokenBatch { rows: Vec::new(), deletes: true, images: true, patches: true, changes: 0 };
         load(&mut client, &table.staged(), Vec::new()).await;
-        execute(&mut client, &table.apply(&nothing, lanes.len() + at, 0)).await;
+        apply(&mut client, table, &nothing, lanes.len() + at, 0).await;
         // The driver takes rows by value: they are copied before the clock runs.
         let mine = lanes.iter().cloned().enumerate().filter(|(lane, _)| lane % connections == at);
         let mine: Vec<(usize, Vec<TokenBatch>)> = mine.collect();
@@ -194,7 +208,7 @@ pub async fn run(
                 for mut batch in batches {
                     let rows = std::mem::take(&mut batch.rows);
                     load(&mut client, &columns, rows).await;
-                    execute(&mut client, &table.apply(&batch, lane, next)).await;
+                    apply(&mut client, &table, &batch, lane, next).await;
                     next += batch.changes;
                 }
             }

@@ -12,7 +12,7 @@ pub struct BareTable {
 }
 
 /// Finds rows by key: other plans would read the whole table for each batch.
-const BY_KEY: &str = "OPTION (LOOP JOIN)";
+const BY_KEY: &str = "OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN)";
 const OWNER: &str = "00000000-0000-0000-0000-000000000001";
 
 impl BareTable {
@@ -71,14 +71,14 @@ impl BareTable {
         first.chain(self.columns.iter().map(|(name, _)| name.clone())).collect()
     }
 
-    /// Everything of one batch after its rows are staged.
-    pub fn apply(&self, batch: &TokenBatch, lane: usize, next: usize) -> String {
+    /// Everything of one batch after its rows are staged. Parameters: the lane, and where its fence
+    /// stands before and after.
+    pub fn apply(&self, batch: &TokenBatch) -> String {
         let mut text = format!(
             "SET NOCOUNT ON; SET XACT_ABORT ON; DECLARE @now datetime = GETUTCDATE();
              BEGIN TRANSACTION;
-             UPDATE bare_fence SET next_offset = {} WHERE lane = {lane} AND next_offset = {next} AND owner = '{OWNER}';
-             IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; RAISERROR('fenced', 16, 1); RETURN; END;\n",
-            next + batch.changes
+             UPDATE bare_fence SET next_offset = @P3 WHERE lane = @P1 AND next_offset = @P2 AND owner = '{OWNER}';
+             IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; RAISERROR('fenced', 16, 1); RETURN; END;\n"
         );
         let joined = format!("{STAGE} AS s JOIN bare AS t ON t.[Id] = s.id");
         if batch.deletes {

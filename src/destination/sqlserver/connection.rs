@@ -66,20 +66,30 @@ impl Connection {
         }
     }
 
-    /// Sends one statement with parameters (`@P1` …), and reads its rows.
+    /// Sends a text with parameters (`@P1` …); all result sets.
+    pub(super) async fn with_parameters(
+        &mut self,
+        text: &str,
+        parameters: &[&dyn tiberius::ToSql],
+    ) -> Result<Vec<Vec<Row>>, Failure> {
+        if parameters.is_empty() {
+            return self.batch(text).await;
+        }
+        let asking = async { self.driver.query(text, parameters).await?.into_results().await };
+        match tokio::time::timeout(self.command_timeout, asking).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::TimedOut),
+        }
+    }
+
+    /// Sends one statement with parameters, and reads its rows.
     pub(super) async fn query(
         &mut self,
         text: &str,
         parameters: &[&dyn tiberius::ToSql],
     ) -> Result<Vec<Row>, Failure> {
-        let asking = async {
-            let results = self.driver.query(text, parameters).await?.into_results().await?;
-            Ok::<_, tiberius::error::Error>(results.into_iter().next().unwrap_or_default())
-        };
-        match tokio::time::timeout(self.command_timeout, asking).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Failure::TimedOut),
-        }
+        let answer = self.with_parameters(text, parameters).await?;
+        Ok(answer.into_iter().next().unwrap_or_default())
     }
 
     /// Longest time that one command may take.

@@ -194,7 +194,7 @@ fn golden_cursors() {
     let all = [
         statements::cursors_only(&fence, Compare::All, Ending::Commit).text(),
         statements::cursors_only(&making, Compare::All, Ending::RollBack).text(),
-        statements::look_at_cursors(&fence, Compare::All),
+        statements::look_at_cursors(&fence, Compare::All).0,
     ];
     pinned("cursors.sql", &all);
 }

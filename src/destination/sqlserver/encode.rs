@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use tiberius::numeric::Numeric;
-use tiberius::time::{Date, DateTime2, Time};
+use tiberius::time::DateTime;
 use tiberius::{ColumnData, TokenRow};
 use uuid::Uuid;
 
@@ -38,10 +38,10 @@ pub(super) const LONGEST_BULK_UNITS: usize = 32_767;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
-/// Ticks of a millisecond.
-const MS_TICKS: i64 = 10_000;
-/// Digits of a second's fraction that milliseconds have.
-const MS_DIGITS: u8 = 3;
+/// 1/300 s of a day.
+const DAY_PARTS: i64 = 25_920_000;
+/// From the first day of `datetime`'s count to that of Unix'.
+const DAYS_1900_TO_1970: i64 = 25_567;
 
 /// A text that goes into its staged cell by a statement of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ fn datum(column_type: ColumnType, cell: &Cell) -> ColumnData<'_> {
             Cell::Boolean(flag) => Some(*flag),
             _ => None,
         }),
-        ColumnType::Timestamp => ColumnData::DateTime2(match cell {
+        ColumnType::Timestamp => ColumnData::DateTime(match cell {
             Cell::Timestamp(ticks) => moment(*ticks),
             _ => None,
         }),
@@ -226,13 +226,15 @@ fn datum(column_type: ColumnType, cell: &Cell) -> ColumnData<'_> {
     }
 }
 
-/// A moment in whole milliseconds.
-fn moment(ticks: Ticks) -> Option<DateTime2> {
-    let ms = ticks.get() / MS_TICKS;
-    // Days of the years 1 to 9999, of which there are fewer than the type's 2^24.
-    let days = u32::try_from(ms / DAY_MS).ok()?;
-    let of_day = u64::try_from(ms % DAY_MS).ok()?;
-    Some(DateTime2::new(Date::new(days), Time::new(of_day, MS_DIGITS)))
+/// A moment, to the nearest 1/300 s, as the server itself would round milliseconds.
+/// Source: SQL Server documentation, "datetime (Transact-SQL)".
+fn moment(ticks: Ticks) -> Option<DateTime> {
+    let ms = ticks.to_unix_ms();
+    let parts = (ms.rem_euclid(DAY_MS) * 3 + 5) / 10;
+    // The last of a day may be the first of the next.
+    let days = ms.div_euclid(DAY_MS) + DAYS_1900_TO_1970 + parts / DAY_PARTS;
+    let of_day = u32::try_from(parts % DAY_PARTS).ok()?;
+    Some(DateTime::new(i32::try_from(days).ok()?, of_day))
 }
 
 /// A byte per patched column of the batch: 1 for one that this patch names.

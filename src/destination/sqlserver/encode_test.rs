@@ -89,7 +89,7 @@ fn owned(datum: ColumnData<'_>) -> ColumnData<'static> {
         ColumnData::Bit(value) => ColumnData::Bit(value),
         ColumnData::Guid(value) => ColumnData::Guid(value),
         ColumnData::Numeric(value) => ColumnData::Numeric(value),
-        ColumnData::DateTime2(value) => ColumnData::DateTime2(value),
+        ColumnData::DateTime(value) => ColumnData::DateTime(value),
         other => panic!("never staged: {other:?}"),
     }
 }
@@ -114,14 +114,14 @@ fn every_cell_has_its_columns_type() {
         (2, Cell::Integer(-5)),
         (3, Cell::Long(7)),
         (4, Cell::Boolean(true)),
-        (5, Cell::Timestamp(parse_instant("0001-01-02T00:00:00.5Z").unwrap())),
+        (5, Cell::Timestamp(parse_instant("1900-01-02T00:00:00.5Z").unwrap())),
         (6, Cell::Decimal("-1.50".parse().unwrap())),
         (7, Cell::Guid(RecordId(Uuid::from_u128(9)))),
     ];
     let full = Effect::Image { create: true, cells };
     let empty = Effect::Image { create: false, cells: Vec::new() };
     let (found, _) = rows(&batch(false, vec![vec![full], vec![empty]]));
-    let moment = DateTime2::new(Date::new(1), Time::new(500, 3));
+    let moment = DateTime::new(1, 150);
     assert_eq!(
         found[0],
         [
@@ -132,7 +132,7 @@ fn every_cell_has_its_columns_type() {
             ColumnData::I32(Some(-5)),
             ColumnData::I64(Some(7)),
             ColumnData::Bit(Some(true)),
-            ColumnData::DateTime2(Some(moment)),
+            ColumnData::DateTime(Some(moment)),
             ColumnData::Numeric(Some(Numeric::new_with_scale(-150, 2))),
             id(9),
         ]
@@ -147,11 +147,33 @@ fn every_cell_has_its_columns_type() {
             ColumnData::I32(None),
             ColumnData::I64(None),
             ColumnData::Bit(None),
-            ColumnData::DateTime2(None),
+            ColumnData::DateTime(None),
             ColumnData::Numeric(None),
             ColumnData::Guid(None),
         ]
     );
+}
+
+#[test]
+fn times_are_rounded_as_the_server_rounds_them() {
+    // The examples of its documentation, then the ends of the calendar and of a day.
+    for (text, days, parts) in [
+        ("1998-01-01T23:59:59.999Z", 35_795, 0),
+        ("1998-01-01T23:59:59.995Z", 35_794, 25_919_999),
+        ("1998-01-01T23:59:59.996Z", 35_794, 25_919_999),
+        ("1998-01-01T23:59:59.997Z", 35_794, 25_919_999),
+        ("1998-01-01T23:59:59.998Z", 35_794, 25_919_999),
+        ("1998-01-01T23:59:59.992Z", 35_794, 25_919_998),
+        ("1998-01-01T23:59:59.994Z", 35_794, 25_919_998),
+        ("1998-01-01T23:59:59.990Z", 35_794, 25_919_997),
+        ("1998-01-01T23:59:59.991Z", 35_794, 25_919_997),
+        ("1900-01-01T00:00:00Z", 0, 0),
+        ("1753-01-01T00:00:00Z", -53_690, 0),
+        ("9999-12-31T23:59:59.998Z", 2_958_463, 25_919_999),
+    ] {
+        let found = moment(parse_instant(text).unwrap());
+        assert_eq!(found, Some(DateTime::new(days, parts)), "{text}");
+    }
 }
 
 #[test]

@@ -88,15 +88,13 @@ pub(super) fn cell_name(column: u16) -> String {
     format!("c{column}")
 }
 
-/// The type of a staged cell: one that the driver sends as it is. A time has milliseconds here, and
-/// the server makes of it what its table's column takes.
+/// The type of a staged cell: its column's, as far as the driver sends that as it is.
 fn type_text(column_type: ColumnType) -> String {
     match column_type {
         ColumnType::Text { max_units: Some(units) } if units <= LONGEST_SHORT_UNITS => {
             format!("nvarchar({}) COLLATE DATABASE_DEFAULT", units.max(1))
         }
         ColumnType::Text { .. } => "nvarchar(max) COLLATE DATABASE_DEFAULT".to_owned(),
-        ColumnType::Timestamp => "datetime2(3)".to_owned(),
         other => super::ddl::type_text(other),
     }
 }

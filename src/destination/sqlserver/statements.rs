@@ -4,7 +4,8 @@
 //! the server: it has all of it before it begins with any, so it never waits for its client between
 //! the fence and the commit. Whatever fails is caught there: the transaction is rolled back, and the
 //! answer is the step at which it happened and the number of the error, without a message. No
-//! record's content is ever in the text; that travels into staging alone.
+//! record's content is ever in the text; that travels into staging alone. What differs from batch
+//! to batch, as offsets do, is a parameter: the text stays the same, so the server keeps its plans.
 
 use super::held_statements::{self, CLOCK};
 use super::own_ddl::{lane_condition, own_table};
@@ -14,7 +15,7 @@ use super::staging::{self, StagedColumns};
 use super::table_statements::TableStatements;
 use crate::destination::own_tables::name as own;
 use crate::model::batch::Batch;
-use crate::model::checkpoint::Fence;
+use crate::model::checkpoint::{CursorMove, Fence};
 use crate::model::mutation::Mutations;
 use crate::model::record::EntityName;
 use crate::model::table::Table;
@@ -70,13 +71,6 @@ pub(super) struct Statement {
     pub text: String,
 }
 
-impl Statement {
-    /// A statement.
-    pub(super) fn new(step: Step, text: String) -> Self {
-        Self { step, text }
-    }
-}
-
 /// One batch of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Script {
@@ -84,6 +78,32 @@ pub(super) struct Script {
     pub before: Vec<String>,
     /// The transaction, without its beginning.
     pub statements: Vec<Statement>,
+    /// Values of the parameters `@P1` …, in order.
+    pub parameters: Parameters,
+}
+
+/// Most parameters of a statement; the server takes 2,100, of which two are taken for text and types.
+/// Source: SQL Server documentation, "Maximum capacity specifications".
+const MOST_PARAMETERS: usize = 2_000;
+
+/// Values that differ between batches whose text is the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parameters(Vec<i64>);
+
+impl Parameters {
+    /// Adds one; what stands for it in the text: its name, or itself where there are too many.
+    pub(super) fn add(&mut self, value: i64) -> String {
+        if self.0.len() == MOST_PARAMETERS {
+            return value.to_string();
+        }
+        self.0.push(value);
+        format!("@P{}", self.0.len())
+    }
+
+    /// In order.
+    pub(super) fn values(&self) -> &[i64] {
+        &self.0
+    }
 }
 
 /// One table of a batch, as the statements need it.
@@ -191,8 +211,10 @@ impl Script {
         None
     }
 
-    fn push(&mut self, step: Step, text: String) {
-        self.statements.push(Statement::new(step, text));
+    /// Adds a statement; its number.
+    pub(super) fn push(&mut self, step: Step, text: String) -> usize {
+        self.statements.push(Statement { step, text });
+        self.statements.len() - 1
     }
 
     fn end(&mut self, ending: Ending) {
@@ -215,9 +237,10 @@ impl Script {
                 lane_condition("a", &fence.lane),
             ));
         }
-        self.push(Step::Fence, move_cursors(fence, compare));
+        let text = move_cursors(fence, compare, &mut self.parameters);
+        self.push(Step::Fence, text);
         if !fence.splits.is_empty() {
-            for text in make_cursors(fence) {
+            for text in make_cursors(fence, &mut self.parameters) {
                 self.push(Step::Split, text);
             }
         }
@@ -249,8 +272,7 @@ pub(super) fn burst(
         script.move_cursors(fence, Compare::of(mutations));
     }
     for (at, work) in tables.iter().enumerate() {
-        let statements = &mut script.statements;
-        TableStatements { at, work, lane: &fence.lane, mutations }.add_to(statements);
+        TableStatements { at, work, lane: &fence.lane, mutations }.add_to(&mut script);
     }
     if !batch.holds.is_empty() {
         script.before.extend(held_statements::list_holds(&batch.holds));
@@ -281,28 +303,33 @@ pub(super) fn cursors_only(fence: &Fence, compare: Compare, ending: Ending) -> S
 }
 
 /// Looks whether the cursors stand where they must, and changes nothing.
-pub(super) fn look_at_cursors(fence: &Fence, compare: Compare) -> String {
-    format!(
+pub(super) fn look_at_cursors(fence: &Fence, compare: Compare) -> (String, Parameters) {
+    let mut parameters = Parameters::default();
+    let text = format!(
         "SELECT CASE WHEN COUNT(*) = {} THEN N'{DONE}' ELSE N'{FENCED}' END AS {ANSWER} FROM {} AS c WHERE {}",
         fence.moves.len(),
         own_table(own::CHECKPOINT),
-        fence_condition(fence, compare),
-    )
+        fence_condition(fence, compare, &mut parameters),
+    );
+    (text, parameters)
 }
 
 /// Moves every cursor of the fence, or gives up.
-fn move_cursors(fence: &Fence, compare: Compare) -> String {
+fn move_cursors(fence: &Fence, compare: Compare, parameters: &mut Parameters) -> String {
     let fingerprint = fence.fingerprint.map_or_else(String::new, |print| {
         format!(
             ", last_offset = {}, last_timestamp_ms = {}, last_length_bytes = {}, last_crc = {}",
-            print.offset, print.timestamp_ms, print.length_bytes, print.crc
+            parameters.add(print.offset.0),
+            parameters.add(print.timestamp_ms),
+            parameters.add(print.length_bytes.into()),
+            parameters.add(print.crc.into()),
         )
     });
-    let places: String = fence
-        .moves
-        .iter()
-        .map(|step| format!(" WHEN {} THEN {}", quote::text(step.scope.as_str()), step.to))
-        .collect();
+    let mut place = |step: &CursorMove| {
+        let to = parameters.add(step.to.0);
+        format!(" WHEN {} THEN {to}", quote::text(step.scope.as_str()))
+    };
+    let places: String = fence.moves.iter().map(&mut place).collect();
     let give_up = match compare {
         Compare::Nothing => String::new(),
         _ => format!(";\nIF @@ROWCOUNT <> {} {}", fence.moves.len(), give_up(FENCED)),
@@ -310,12 +337,12 @@ fn move_cursors(fence: &Fence, compare: Compare) -> String {
     format!(
         "UPDATE c SET next_offset = CASE c.entity{places} END{fingerprint}, updated_at = SYSUTCDATETIME() FROM {} AS c WHERE {}{give_up}",
         own_table(own::CHECKPOINT),
-        fence_condition(fence, compare),
+        fence_condition(fence, compare, parameters),
     )
 }
 
 /// The cursors of the fence, each by its key.
-fn fence_condition(fence: &Fence, compare: Compare) -> String {
+fn fence_condition(fence: &Fence, compare: Compare, parameters: &mut Parameters) -> String {
     let owner = match compare {
         Compare::All | Compare::Token => format!(" AND c.owner = '{}'", fence.token.0),
         Compare::Nothing => String::new(),
@@ -326,7 +353,10 @@ fn fence_condition(fence: &Fence, compare: Compare) -> String {
         .map(|step| {
             let entity = quote::text(step.scope.as_str());
             match compare {
-                Compare::All => format!("(c.entity = {entity} AND c.next_offset = {})", step.from),
+                Compare::All => {
+                    let from = parameters.add(step.from.0);
+                    format!("(c.entity = {entity} AND c.next_offset = {from})")
+                }
                 Compare::Token | Compare::Nothing => format!("c.entity = {entity}"),
             }
         })
@@ -335,13 +365,13 @@ fn fence_condition(fence: &Fence, compare: Compare) -> String {
 }
 
 /// Makes the cursors that the fence asks for, or puts them where it says.
-fn make_cursors(fence: &Fence) -> Vec<String> {
+fn make_cursors(fence: &Fence, parameters: &mut Parameters) -> Vec<String> {
     let table = own_table(own::CHECKPOINT);
     let lane = lane_condition("c", &fence.lane);
     let place = &fence.lane.topic_partition;
     let owner = fence.token.0;
     let texts = fence.splits.iter().flat_map(|split| {
-        let (entity, next) = (quote::text(split.entity.as_str()), split.next);
+        let (entity, next) = (quote::text(split.entity.as_str()), parameters.add(split.next.0));
         [
             format!(
                 "UPDATE c SET next_offset = {next}, owner = '{owner}', last_offset = @last_offset, last_timestamp_ms = @last_timestamp_ms, last_length_bytes = @last_length_bytes, last_crc = @last_crc, updated_at = SYSUTCDATETIME() FROM {table} AS c WHERE {lane} AND c.entity = {entity}"

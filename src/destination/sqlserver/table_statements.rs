@@ -12,7 +12,7 @@ use super::encode::{KIND_BASED_PATCH, KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND
 use super::own_ddl::own_table;
 use super::quote;
 use super::staging::cell_name;
-use super::statements::{ANSWER, NO_BASE, NOW, Statement, Step, TableWork, count};
+use super::statements::{ANSWER, NO_BASE, NOW, Parameters, Script, Step, TableWork, count};
 use crate::destination::own_tables::name as own;
 use crate::destination::shape::{PatchFlavour, Patches};
 use crate::model::checkpoint::LaneId;
@@ -23,8 +23,10 @@ use crate::model::table::{ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, VER
 
 mod patch;
 
-/// The plan that every statement asks for: see the module.
-const BY_KEY: &str = "OPTION (LOOP JOIN)";
+/// The plan that every statement asks for: see the module. It is the best whatever the batch holds,
+/// so it is not made anew when the server has counted the staged rows again.
+/// Source: SQL Server documentation, "Query hints (Transact-SQL)".
+const BY_KEY: &str = "OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN)";
 
 /// Longest name of an entity that the log of deletes takes, in UTF-16 units.
 const LOGGED_ENTITY_UNITS: usize = 64;
@@ -46,30 +48,27 @@ pub(super) struct TableStatements<'a> {
 
 impl TableStatements<'_> {
     /// Adds what the changes need, in order.
-    pub(super) fn add_to(&self, statements: &mut Vec<Statement>) {
+    pub(super) fn add_to(&self, script: &mut Script) {
         let (at, parts) = (self.at, &self.work.shape.parts);
-        let mut add = |step, text| {
-            statements.push(Statement::new(step, text));
-            statements.len() - 1
-        };
         if parts.deletes > 0 {
             if let Some(log) = &self.work.table.deletes.logged_in {
-                add(Step::Log(at), self.log_deletes(log));
+                script.push(Step::Log(at), self.log_deletes(log));
             }
-            add(Step::Delete(at), self.delete());
+            script.push(Step::Delete(at), self.delete());
             if !self.mutations.tombstone_forgotten() {
-                add(Step::UpdateTombstones(at), self.update_tombstones());
-                add(Step::InsertTombstones(at), self.insert_tombstones());
+                script.push(Step::UpdateTombstones(at), self.update_tombstones());
+                script.push(Step::InsertTombstones(at), self.insert_tombstones());
             }
         }
         let images = (parts.images + parts.merged > 0).then(|| {
-            let updated = add(Step::UpdateImages(at), self.update_images());
-            [updated, add(Step::InsertImages(at), self.insert_images())]
+            let updated = script.push(Step::UpdateImages(at), self.update_images());
+            [updated, script.push(Step::InsertImages(at), self.insert_images())]
         });
         if let Some(patches) = &parts.patches {
-            let patched = add(Step::Patches(at), self.patch(patches));
+            let patched = script.push(Step::Patches(at), self.patch(patches));
             if patches.alone > 0 {
-                add(Step::Base(at), self.look_for_bases(patches, patched, images));
+                let text = self.look_for_bases(patches, patched, images, &mut script.parameters);
+                script.push(Step::Base(at), text);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tiberius::{Row, SqlBulkCopyOption};
+use tiberius::{Row, SqlBulkCopyOption, ToSql};
 
 use super::blame::{Blow, Obstacle, Place};
 use super::classify::Moment;
@@ -16,7 +16,8 @@ use super::failure::{Failure, ServerError};
 use super::shape::Shape;
 use super::staging::{self, Need, Stage};
 use super::statements::{
-    self, ANSWER, Compare, DONE, Ending, FAILED, FENCED, NO_BASE, Script, Step, TableWork,
+    self, ANSWER, Compare, DONE, Ending, FAILED, FENCED, NO_BASE, Parameters, Script, Step,
+    TableWork,
 };
 use crate::destination::{TableCounts, Written};
 use crate::model::batch::{Batch, TableBatch};
@@ -79,8 +80,8 @@ impl Write<'_> {
         match (idle, compare) {
             (true, Compare::Nothing) => {}
             (true, _) => {
-                let text = statements::look_at_cursors(self.fence, compare);
-                let answer = connection.batch(&text).await;
+                let (text, parameters) = statements::look_at_cursors(self.fence, compare);
+                let answer = ask(connection, &text, &parameters).await;
                 let answer = answer.map_err(|failure| at(Moment::Before, Place::Own, failure))?;
                 read(&answer, &Script::default())?;
             }
@@ -240,7 +241,7 @@ async fn put(connection: &mut Connection, name: &str, long: &LongText<'_>) -> Re
 
 /// Sends a whole transaction; answers the count of each of its statements.
 async fn send(connection: &mut Connection, script: &Script) -> Result<Vec<u64>, Obstacle> {
-    match connection.batch(&script.text()).await {
+    match ask(connection, &script.text(), &script.parameters).await {
         Ok(answer) => read(&answer, script),
         // The server gives up a batch that it cannot compile where it stands; the line tells where.
         Err(Failure::Server(error)) => {
@@ -249,6 +250,16 @@ async fn send(connection: &mut Connection, script: &Script) -> Result<Vec<u64>, 
         }
         Err(failure) => Err(at(Moment::Committing, Place::Batch, failure)),
     }
+}
+
+async fn ask(
+    connection: &mut Connection,
+    text: &str,
+    parameters: &Parameters,
+) -> Result<Vec<Vec<Row>>, Failure> {
+    let values: Vec<&dyn ToSql> =
+        parameters.values().iter().map(|value| -> &dyn ToSql { value }).collect();
+    connection.with_parameters(text, &values).await
 }
 
 /// Reads the answer to a script.

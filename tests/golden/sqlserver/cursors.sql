@@ -3,7 +3,7 @@ DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
 COMMIT TRANSACTION;
@@ -23,13 +23,13 @@ SELECT @last_offset = a.last_offset, @last_timestamp_ms = a.last_timestamp_ms, @
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
-UPDATE c SET next_offset = 800, owner = '00000000-0000-0000-0000-000000000007', last_offset = @last_offset, last_timestamp_ms = @last_timestamp_ms, last_length_bytes = @last_length_bytes, last_crc = @last_crc, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.entity = N'it''s';
+UPDATE c SET next_offset = @P9, owner = '00000000-0000-0000-0000-000000000007', last_offset = @last_offset, last_timestamp_ms = @last_timestamp_ms, last_length_bytes = @last_length_bytes, last_crc = @last_crc, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.entity = N'it''s';
 SET @n1 = @@ROWCOUNT;
 SET @step = 2;
-INSERT INTO [keepstep].[checkpoint] (profile, topic, [partition], entity, next_offset, owner, last_offset, last_timestamp_ms, last_length_bytes, last_crc) SELECT 'head-quarters', N'it''s a \topic', 3, N'it''s', 800, '00000000-0000-0000-0000-000000000007', @last_offset, @last_timestamp_ms, @last_length_bytes, @last_crc WHERE NOT EXISTS (SELECT 1 FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.entity = N'it''s');
+INSERT INTO [keepstep].[checkpoint] (profile, topic, [partition], entity, next_offset, owner, last_offset, last_timestamp_ms, last_length_bytes, last_crc) SELECT 'head-quarters', N'it''s a \topic', 3, N'it''s', @P9, '00000000-0000-0000-0000-000000000007', @last_offset, @last_timestamp_ms, @last_length_bytes, @last_crc WHERE NOT EXISTS (SELECT 1 FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.entity = N'it''s');
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
 ROLLBACK TRANSACTION;
@@ -42,6 +42,6 @@ END CATCH;
 SELECT N'done' AS keepstep_answer, @n0, @n1, @n2, @n3;
 GO
 
-SELECT CASE WHEN COUNT(*) = 2 THEN N'done' ELSE N'fenced' END AS keepstep_answer FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+SELECT CASE WHEN COUNT(*) = 2 THEN N'done' ELSE N'fenced' END AS keepstep_answer FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P1) OR (c.entity = N'lead' AND c.next_offset = @P2));
 GO
 

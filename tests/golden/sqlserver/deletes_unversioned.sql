@@ -6,31 +6,31 @@ DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
-INSERT INTO [crm].[hq_DeleteLog] ([EntityName], [RecordId], [SinkDeleteTime], [VersionNumber]) SELECT N'acc''ount', LOWER(CAST(s.id AS nvarchar(36))), @now, COALESCE(t.[versionnumber], 0) FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 OPTION (LOOP JOIN);
+INSERT INTO [crm].[hq_DeleteLog] ([EntityName], [RecordId], [SinkDeleteTime], [VersionNumber]) SELECT N'acc''ount', LOWER(CAST(s.id AS nvarchar(36))), @now, COALESCE(t.[versionnumber], 0) FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n1 = @@ROWCOUNT;
 SET @step = 2;
-DELETE t FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 OPTION (LOOP JOIN);
+DELETE t FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
-UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 OPTION (LOOP JOIN);
+UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n3 = @@ROWCOUNT;
 SET @step = 4;
-INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN);
+INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n4 = @@ROWCOUNT;
 SET @step = 5;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = NULL FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (1, 2) OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = NULL FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (1, 2) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n5 = @@ROWCOUNT;
 SET @step = 6;
-INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN);
+INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < @P9 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;
@@ -53,31 +53,31 @@ DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
-INSERT INTO [crm].[hq_DeleteLog] ([EntityName], [RecordId], [SinkDeleteTime], [VersionNumber]) SELECT N'acc''ount', LOWER(CAST(s.id AS nvarchar(36))), @now, COALESCE(t.[versionnumber], 0) FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN);
+INSERT INTO [crm].[hq_DeleteLog] ([EntityName], [RecordId], [SinkDeleteTime], [VersionNumber]) SELECT N'acc''ount', LOWER(CAST(s.id AS nvarchar(36))), @now, COALESCE(t.[versionnumber], 0) FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n1 = @@ROWCOUNT;
 SET @step = 2;
-UPDATE t SET [SinkDeletedOn] = @now, [SinkModifiedOn] = @now FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN);
+UPDATE t SET [SinkDeletedOn] = @now, [SinkModifiedOn] = @now FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
-UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 OPTION (LOOP JOIN);
+UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n3 = @@ROWCOUNT;
 SET @step = 4;
-INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN);
+INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n4 = @@ROWCOUNT;
 SET @step = 5;
-UPDATE t SET [SinkCreatedOn] = CASE WHEN t.[SinkDeletedOn] IS NULL THEN t.[SinkCreatedOn] ELSE @now END, [SinkDeletedOn] = NULL, [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = NULL FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (1, 2) AND (t.[SinkDeletedOn] IS NULL OR s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN);
+UPDATE t SET [SinkCreatedOn] = CASE WHEN t.[SinkDeletedOn] IS NULL THEN t.[SinkCreatedOn] ELSE @now END, [SinkDeletedOn] = NULL, [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = NULL FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (1, 2) AND (t.[SinkDeletedOn] IS NULL OR s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n5 = @@ROWCOUNT;
 SET @step = 6;
-INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN);
+INSERT INTO [crm].[hq_acc'ount] ([Id], [SinkCreatedOn], [SinkModifiedOn], [name], [description], [statecode], [importsequence], [donotphone], [createdon], [revenue], [ownerid], [ownerid_entitytype], [x]]; DROP TABLE y; --'], [versionnumber]) SELECT s.id, @now, @now, s.c0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM #keepstep_stage_1 AS s WHERE s.kind IN (1, 2) AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND (s.kind = 2 OR NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters')) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN);
+UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0 FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND t.[SinkDeletedOn] IS NULL OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < 1 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < @P9 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;

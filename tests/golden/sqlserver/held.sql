@@ -10,7 +10,7 @@ INSERT INTO @releases VALUES
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
 SET @clock = DATEDIFF_BIG(microsecond, '19700101', SYSUTCDATETIME());
@@ -46,7 +46,7 @@ INSERT INTO @releases VALUES
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
-UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN 900 WHEN N'lead' THEN 900 END, last_offset = 899, last_timestamp_ms = 1700000000000, last_length_bytes = 321, last_crc = 4000000000, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = 800) OR (c.entity = N'lead' AND c.next_offset = 750));
+UPDATE c SET next_offset = CASE c.entity WHEN N'' THEN @P5 WHEN N'lead' THEN @P6 END, last_offset = @P1, last_timestamp_ms = @P2, last_length_bytes = @P3, last_crc = @P4, updated_at = SYSUTCDATETIME() FROM [keepstep].[checkpoint] AS c WHERE c.profile = 'head-quarters' AND c.topic = N'it''s a \topic' AND c.[partition] = 3 AND c.owner = '00000000-0000-0000-0000-000000000007' AND ((c.entity = N'' AND c.next_offset = @P7) OR (c.entity = N'lead' AND c.next_offset = @P8));
 IF @@ROWCOUNT <> 2 BEGIN ROLLBACK TRANSACTION; SELECT N'fenced' AS keepstep_answer; RETURN; END;
 SET @step = 1;
 SET @clock = DATEDIFF_BIG(microsecond, '19700101', SYSUTCDATETIME());

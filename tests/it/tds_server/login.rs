@@ -1,4 +1,4 @@
-//! PRELOGIN (MS-TDS 2.2.6.5) and LOGIN7 (2.2.6.4).
+//! What clients send: PRELOGIN (MS-TDS 2.2.6.5), LOGIN7 (2.2.6.4), batches and calls.
 
 /// Who signs in, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,24 @@ fn text(bytes: &[u8]) -> String {
 /// A batch's text, after its headers.
 pub fn batch(bytes: &[u8]) -> String {
     text(&bytes[long_number(bytes, 0)..])
+}
+
+/// The text that a call of `sp_executesql` runs: its first parameter (MS-TDS 2.2.6.6).
+pub fn call(bytes: &[u8]) -> String {
+    const EXECUTE_SQL: u16 = 10;
+    const LONG: usize = 0xFFFF;
+    let at = long_number(bytes, 0);
+    assert_eq!((number(bytes, at), number(bytes, at + 2)), (0xFFFF, EXECUTE_SQL.into()));
+    // Flags; the parameter's name and state; its type, most bytes and collation.
+    let at = at + 6;
+    let at = at + 1 + 2 * usize::from(bytes[at]) + 1 + 1;
+    let (most, at) = (number(bytes, at), at + 7);
+    let (length, at) = match most {
+        // In chunks, of which there is one.
+        LONG => (long_number(bytes, at + 8), at + 12),
+        _ => (number(bytes, at), at + 2),
+    };
+    text(&bytes[at..at + length])
 }
 
 pub fn read(bytes: &[u8]) -> Login {

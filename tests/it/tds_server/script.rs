@@ -8,8 +8,8 @@ use super::tokens;
 pub enum Asked {
     Prelogin,
     Login(Login),
+    /// A text to run, alone or with parameters.
     Batch(String),
-    Call,
     /// The first packet of a bulk load came; the rest may be on its way.
     BulkBegins,
     /// A bulk load came to its end.

@@ -143,7 +143,7 @@ fn asked(packet: &Packet, message: &[u8]) -> Asked {
         wire::PRELOGIN => Asked::Prelogin,
         wire::LOGIN => Asked::Login(login::read(message)),
         wire::BATCH => Asked::Batch(login::batch(message)),
-        wire::CALL => Asked::Call,
+        wire::CALL => Asked::Batch(login::call(message)),
         wire::ATTENTION => Asked::Attention,
         other => panic!("a packet of type {other}"),
     }

@@ -3,7 +3,7 @@
 //! Pure, and pinned by golden files with the others of the table.
 
 use super::{
-    ANSWER, BY_KEY, ColumnType, KIND_BASED_PATCH, KIND_PATCH, NO_BASE, NO_VERSION, NOW,
+    ANSWER, BY_KEY, ColumnType, KIND_BASED_PATCH, KIND_PATCH, NO_BASE, NO_VERSION, NOW, Parameters,
     PatchFlavour, Patches, SINK_MODIFIED_ON, Source, TableStatements, VERSION_NUMBER, cell_name,
     count, quote, row_not_newer,
 };
@@ -93,6 +93,7 @@ impl TableStatements<'_> {
         patches: &Patches,
         patched: usize,
         images: Option<[usize; 2]>,
+        parameters: &mut Parameters,
     ) -> String {
         let parts = &self.work.shape.parts;
         let (applied, all) = match images {
@@ -102,6 +103,7 @@ impl TableStatements<'_> {
             ),
             _ => (count(patched), patches.alone + patches.based),
         };
+        let all = parameters.add(i64::try_from(all).unwrap_or(i64::MAX));
         format!(
             "IF {applied} < {all} AND EXISTS (SELECT 1 {})\nBEGIN ROLLBACK TRANSACTION; SELECT N'{NO_BASE}' AS {ANSWER}, {}; RETURN; END",
             self.without_base(),
