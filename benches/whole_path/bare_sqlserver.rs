@@ -27,7 +27,7 @@ pub const STAGE: &str = "#bare_stage";
 #[derive(Clone)]
 pub struct TokenBatch {
     rows: Vec<TokenRow<'static>>,
-    pub deletes: bool,
+    pub deletes: usize,
     pub images: bool,
     pub patches: bool,
     pub changes: usize,
@@ -37,7 +37,7 @@ impl BareBatch for TokenBatch {
     const CHANGES: usize = 2_000;
 
     fn of(layout: &Layout, net: &BTreeMap<Uuid, Net>, changes: usize) -> Self {
-        let (mut deletes, mut images, mut patches) = (false, false, false);
+        let (mut deletes, mut images, mut patches) = (0, false, false);
         let mut rows = Vec::new();
         let mut ordered: Vec<(&Uuid, &Net)> = net.iter().collect();
         ordered.sort_by_key(|(id, _)| {
@@ -46,7 +46,7 @@ impl BareBatch for TokenBatch {
         });
         for (id, net) in ordered {
             if net.delete {
-                deletes = true;
+                deletes += 1;
                 rows.push(row(layout, DELETE, (*id, net.version), &net.row, |_| false));
             }
             if net.image {
@@ -170,9 +170,9 @@ async fn apply(
     lane: usize,
     next: usize,
 ) {
-    let parameters = [lane, next, next + batch.changes].map(|it| i64::try_from(it).unwrap());
-    let [lane, from, to] = &parameters;
-    let answer = client.query(table.apply(batch), &[lane, from, to]).await;
+    let parameters = [lane, next, next + batch.changes, batch.deletes];
+    let [lane, from, to, deletes] = &parameters.map(|it| i64::try_from(it).unwrap());
+    let answer = client.query(table.apply(batch), &[lane, from, to, deletes]).await;
     answer.expect("the batch is sent").into_results().await.expect("the batch is written");
 }
 
@@ -190,7 +190,7 @@ pub async fn run(
         // What a server does once per connection is not measured of keepstep either, whose clock
         // runs from its first batch on.
         let nothing =
-            TokenBatch { rows: Vec::new(), deletes: true, images: true, patches: true, changes: 0 };
+            TokenBatch { rows: Vec::new(), deletes: 1, images: true, patches: true, changes: 0 };
         load(&mut client, &table.staged(), Vec::new()).await;
         apply(&mut client, table, &nothing, lanes.len() + at, 0).await;
         // The driver takes rows by value: they are copied before the clock runs.

@@ -222,6 +222,7 @@ async fn work(orders: Orders) {
         layout: keepstep::model::layout::Layout::plain(schema, None),
         existing: keepstep::model::layout::Existing::Refuse,
         keep_deleted: false,
+        widen: keepstep::model::layout::Widen::default(),
         entities: entities.clone(),
         unknown_attributes: UnknownAttribute::Stop,
         start: Start::Earliest,

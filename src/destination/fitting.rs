@@ -6,7 +6,7 @@
 //! found, asks, and writes what is answered.
 
 use super::{LeftOver, Trouble};
-use crate::model::layout::SINK_DELETED_ON;
+use crate::model::layout::{SINK_DELETED_ON, Widen};
 use crate::model::record::EntityName;
 use crate::model::table::{
     ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
@@ -54,8 +54,23 @@ pub enum Fit {
     Fits,
     /// It becomes this type, which holds all that it held.
     Widen(ColumnType),
+    /// It would have to become this type, and the profile does not allow it.
+    Narrow(ColumnType),
     /// It cannot become what it must be without changing what is in it.
     Misfit,
+}
+
+impl Fit {
+    /// What of it the profile allows.
+    pub fn within(self, widen: Widen) -> Self {
+        match (self, widen) {
+            (Self::Widen(to), Widen::Nothing) => Self::Narrow(to),
+            (Self::Widen(to), Widen::Texts) if !matches!(to, ColumnType::Text { .. }) => {
+                Self::Narrow(to)
+            }
+            (fit, _) => fit,
+        }
+    }
 }
 
 /// What to do about a column of type `found` that must take values of type `wanted`.
@@ -123,6 +138,18 @@ pub fn misfit(table: &str, column: &str, found: &str, wanted: &str) -> Trouble {
     }
 }
 
+/// The trouble of a column that may not be widened; `statement` would do it.
+pub fn narrow(table: &str, column: &str, found: &str, statement: &str) -> Trouble {
+    Trouble {
+        what: format!("writing to column {column} of table {table}, of type {found}"),
+        code: "column_narrow".into(),
+        hint: format!(
+            "It is too narrow, and `widen` of the profile does not let keepstep change it: let the \
+             table's owner run {statement}; or allow it."
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +169,19 @@ mod tests {
     const LONG_TEXT: ColumnType = ColumnType::Text { max_units: None };
     const TWO: ColumnType = ColumnType::Decimal { scale: 2 };
     const FOUR: ColumnType = ColumnType::Decimal { scale: 4 };
+
+    #[test]
+    fn a_profile_says_how_far() {
+        let [text, number] = [text(100), ColumnType::Long].map(Fit::Widen);
+        assert_eq!([text, number].map(|fit| fit.within(Widen::All)), [text, number]);
+        let narrow = Fit::Narrow(ColumnType::Long);
+        assert_eq!([text, number].map(|fit| fit.within(Widen::Texts)), [text, narrow]);
+        let narrow = [self::text(100), ColumnType::Long].map(Fit::Narrow);
+        assert_eq!([text, number].map(|fit| fit.within(Widen::Nothing)), narrow);
+        for fit in [Fit::Fits, Fit::Misfit] {
+            assert_eq!(fit.within(Widen::Nothing), fit);
+        }
+    }
 
     #[test]
     fn columns_are_widened_and_never_narrowed() {
@@ -200,6 +240,7 @@ mod tests {
                 column_type: text(10),
             }],
             deletes: Default::default(),
+            widen: Widen::default(),
         };
         let account = EntityName::new("account");
         let over = |found: &[&str]| {

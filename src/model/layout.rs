@@ -60,6 +60,18 @@ pub struct Deletes {
     pub keep_row: bool,
 }
 
+/// How far columns that are there may be widened, to take what their attributes bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Widen {
+    /// As far as the database can.
+    #[default]
+    All,
+    /// Texts alone: a number of another size or scale makes a database write every row anew.
+    Texts,
+    /// Not at all.
+    Nothing,
+}
+
 /// What an activation does with a table that is there already, holds rows, and was not filled by
 /// this profile. An empty one that fits is always used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

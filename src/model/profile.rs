@@ -10,7 +10,7 @@ use std::time::Duration;
 use compact_str::CompactString;
 
 use super::batcher::BatchLimits;
-use super::layout::{DELETE_LOG, Deletes, Existing, Layout};
+use super::layout::{DELETE_LOG, Deletes, Existing, Layout, Widen};
 use super::mapping::UnknownAttribute;
 use super::position::Topic;
 use super::record::EntityName;
@@ -93,6 +93,8 @@ pub struct Profile {
     pub existing: Existing,
     /// Whether the row of a deleted record stays, marked as deleted.
     pub keep_deleted: bool,
+    /// How far columns that are there may be widened.
+    pub widen: Widen,
     /// Its entities; never empty, no name twice.
     pub entities: Vec<ProfileEntity>,
     /// What to do with attributes that a definition lacks.

@@ -7,7 +7,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::entity::{Attribute, AttributeKind, EntityDefinition};
-use super::layout::{Deletes, prefixed};
+use super::layout::{Deletes, Widen, prefixed};
 
 /// The key column of every table.
 pub const ID: &str = "Id";
@@ -69,6 +69,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// What a delete leaves behind.
     pub deletes: Deletes,
+    /// How far its columns may be widened, if it is there already.
+    pub widen: Widen,
 }
 
 /// Columns that one attribute becomes.
@@ -145,7 +147,13 @@ impl Table {
                 }
             }
         }
-        Self { schema: CompactString::new(schema), name, columns, deletes: Deletes::default() }
+        Self {
+            schema: CompactString::new(schema),
+            name,
+            columns,
+            deletes: Deletes::default(),
+            widen: Widen::default(),
+        }
     }
 
     /// Index of a column by name.

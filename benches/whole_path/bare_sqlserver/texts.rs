@@ -72,7 +72,7 @@ impl BareTable {
     }
 
     /// Everything of one batch after its rows are staged. Parameters: the lane, and where its fence
-    /// stands before and after.
+    /// stands before and after; the number of deletes.
     pub fn apply(&self, batch: &TokenBatch) -> String {
         let mut text = format!(
             "SET NOCOUNT ON; SET XACT_ABORT ON; DECLARE @now datetime = GETUTCDATE();
@@ -81,13 +81,14 @@ impl BareTable {
              IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; RAISERROR('fenced', 16, 1); RETURN; END;\n"
         );
         let joined = format!("{STAGE} AS s JOIN bare AS t ON t.[Id] = s.id");
-        if batch.deletes {
+        if batch.deletes > 0 {
             text += &format!(
                 "DELETE t FROM {joined} WHERE s.kind = {DELETE} AND t.versionnumber <= s.version {BY_KEY};
-                 UPDATE d SET version = CASE WHEN d.version > s.version THEN d.version ELSE s.version END
-                   FROM {STAGE} AS s JOIN bare_tombstone AS d ON d.record = s.id WHERE s.kind = {DELETE} {BY_KEY};
                  INSERT INTO bare_tombstone SELECT s.id, s.version FROM {STAGE} AS s WHERE s.kind = {DELETE}
-                   AND NOT EXISTS (SELECT 1 FROM bare_tombstone AS d WHERE d.record = s.id) {BY_KEY};\n"
+                   AND NOT EXISTS (SELECT 1 FROM bare_tombstone AS d WHERE d.record = s.id) {BY_KEY};
+                 IF @@ROWCOUNT < @P4 UPDATE d SET version = s.version
+                   FROM {STAGE} AS s JOIN bare_tombstone AS d ON d.record = s.id
+                   WHERE s.kind = {DELETE} AND d.version < s.version {BY_KEY};\n"
             );
         }
         if batch.images {

@@ -100,6 +100,7 @@ fn mapping(profile: &Profile, definition: &EntityDefinition, versioned: bool) ->
     let layout = &profile.layout;
     let mut table = Table::of(definition, &layout.schema, layout.prefix.as_deref());
     table.deletes = profile.deletes();
+    table.widen = profile.widen;
     Mapping::new(definition, table, versioned, profile.unknown_attributes)
 }
 

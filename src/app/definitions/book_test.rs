@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::batcher::BatchLimits;
 use crate::model::entity_json::read_definitions;
-use crate::model::layout::{Existing, Layout};
+use crate::model::layout::{Existing, Layout, Widen};
 use crate::model::mapping::UnknownAttribute;
 use crate::model::position::Topic;
 use crate::model::profile::{ProfileEntity, ProfileId, Start};
@@ -20,6 +20,7 @@ fn profile(entities: &[&str]) -> Profile {
         layout: Layout::plain("dbo", None),
         existing: Existing::Refuse,
         keep_deleted: false,
+        widen: Widen::default(),
         entities: entities.iter().map(entity).collect(),
         unknown_attributes: UnknownAttribute::Stop,
         images_only: false,

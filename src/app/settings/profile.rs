@@ -14,7 +14,7 @@ use super::reader::TableReader;
 use super::reading::{Complaint, Field, Found, Reading, nearest};
 use super::source;
 use super::topic_template::{self, TemplateError, TopicTemplate};
-use crate::model::layout::{Existing, Layout};
+use crate::model::layout::{Existing, Layout, Widen};
 use crate::model::position::Topic;
 use crate::model::profile::{Profile, ProfileId};
 
@@ -60,6 +60,7 @@ struct Beside {
     delete_log: bool,
     existing: Option<Existing>,
     keep_deleted: Option<bool>,
+    widen: Option<Widen>,
 }
 
 /// Reads one `[[profile]]`, the `number`th of the file from 1.
@@ -113,6 +114,7 @@ pub(super) fn read(
         },
         existing: beside.existing?,
         keep_deleted: beside.keep_deleted?,
+        widen: beside.widen?,
         entities: entities?,
         unknown_attributes: source.unknown_attributes?,
         images_only: source.images_only,
@@ -329,5 +331,13 @@ fn read_beside(table: &mut TableReader<'_, '_>, database: Option<&DatabaseSettin
         "What becomes of the row of a deleted record: it goes, or it stays and its column \
          `SinkDeletedOn` says when it was deleted.",
     );
-    Beside { metadata, delete_log, existing, keep_deleted }
+    let widen = table.choice(
+        "widen",
+        &[("all", Widen::All), ("texts", Widen::Texts), ("nothing", Widen::Nothing)],
+        Some("all"),
+        "Which columns that are there become wider when their attributes do: all; those of text, \
+         for which no row is written anew; or none. An entity for which that is not enough is \
+         paused, and the reason names the statement.",
+    );
+    Beside { metadata, delete_log, existing, keep_deleted, widen }
 }

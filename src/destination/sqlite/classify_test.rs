@@ -1,6 +1,6 @@
 //! Every code that SQLite knows, and what it means.
 
-use crate::model::layout::Deletes;
+use crate::model::layout::{Deletes, Widen};
 use rusqlite::Error;
 
 use super::*;
@@ -139,6 +139,7 @@ fn a_column_is_named_where_it_is_one_of_ours() {
         name: "account".into(),
         columns,
         deletes: Deletes::default(),
+        widen: Widen::default(),
     };
     let (unique, not_null) = (ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_NOTNULL);
     for (code, message, expected) in [

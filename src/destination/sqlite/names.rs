@@ -102,6 +102,7 @@ mod tests {
             name: name.into(),
             columns: columns.iter().map(column).collect(),
             deletes: crate::model::layout::Deletes::default(),
+            widen: crate::model::layout::Widen::default(),
         }
     }
 

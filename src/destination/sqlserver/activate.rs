@@ -13,7 +13,8 @@ use super::catalog::{self, FoundTable};
 use super::connection::{Connection, Connections};
 use super::ddl::Dialect;
 use super::desk_statements::{BEGIN, wait_for_turn};
-use super::failure::{Failure, ServerError};
+use super::failure::Failure;
+use super::numbers::{BABELFISH_UNKNOWN, EXISTS_ALREADY};
 use super::settings::SqlServerSettings;
 use super::{cells, ddl, des_objects, metadata, metadata_statements, own_ddl, registry};
 use crate::destination::own_tables::{
@@ -30,10 +31,6 @@ const ROLL_BACK: &str = "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION";
 
 /// Most times that an activation begins anew because somebody else made what it was about to make.
 const MOST_ATTEMPTS: usize = 3;
-
-/// Something of that name exists already: an object, a column, a schema, an index, a type.
-/// Source: SQL Server documentation, "Database engine events and errors".
-const EXISTS_ALREADY: [u32; 6] = [2714, 2705, 2759, 1913, 219, 15530];
 
 /// Why an activation did not go through.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ pub(super) async fn activate(
     for _ in 0..MOST_ATTEMPTS {
         match attempt(connections, settings, activation).await {
             Ok(activated) => return Ok(activated),
-            Err(Refusal::Failed(what, failure)) if exists_already(&failure) => {
+            Err(Refusal::Failed(what, failure)) if may_exist(&failure) => {
                 refusal = Refusal::Failed(what, failure);
             }
             Err(other) => {
@@ -120,7 +117,13 @@ pub(super) async fn activate(
 }
 
 fn exists_already(failure: &Failure) -> bool {
-    matches!(failure, Failure::Server(ServerError { number, .. }) if EXISTS_ALREADY.contains(number))
+    matches!(failure, Failure::Server(error) if EXISTS_ALREADY.contains(&error.number))
+}
+
+/// Babelfish has no number for a schema that exists.
+fn may_exist(failure: &Failure) -> bool {
+    exists_already(failure)
+        || matches!(failure, Failure::Server(error) if error.number == BABELFISH_UNKNOWN)
 }
 
 async fn attempt(

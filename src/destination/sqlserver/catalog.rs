@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::connection::Connection;
+use super::ddl::Dialect;
 use super::failure::Failure;
 use super::{cells, ddl, quote};
 use crate::destination::Trouble;
-use crate::destination::fitting::{Fit, FoundType, fit, misfit};
+use crate::destination::fitting::{Fit, FoundType, fit, misfit, narrow};
 use crate::destination::own_tables::TableKey;
 use crate::model::table::{Column, ColumnType, ID, Table};
 
@@ -160,13 +161,8 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
                  ordinary column, or name another schema or prefix."
                     .to_owned(),
             ));
-        } else if fit(column.column_type, found_type(there)) == Fit::Misfit {
-            misfits.push(misfit(
-                &full_name,
-                &quote::name(&column.name),
-                &found_type_text(there),
-                &ddl::type_text(column.column_type),
-            ));
+        } else {
+            misfits.extend(unfit(table, column, there));
         }
     }
     let written: HashSet<String> = wanted.iter().map(|column| found.key(&column.name)).collect();
@@ -194,6 +190,23 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
     misfits
 }
 
+/// Why a column cannot take what it must.
+fn unfit(table: &Table, column: &Column, there: &FoundColumn) -> Option<Trouble> {
+    let (table_name, name) = (ddl::table_name(table), quote::name(&column.name));
+    let found = found_type_text(there);
+    match fit(column.column_type, found_type(there)).within(table.widen) {
+        Fit::Fits | Fit::Widen(_) => None,
+        Fit::Misfit => {
+            Some(misfit(&table_name, &name, &found, &ddl::type_text(column.column_type)))
+        }
+        Fit::Narrow(column_type) => {
+            let wider = Column { column_type, ..column.clone() };
+            let statement = ddl::widen_column(table, &wider, Dialect::SqlServer);
+            Some(narrow(&table_name, &name, &found, &statement))
+        }
+    }
+}
+
 fn key_misfits(full_name: &str, found: &FoundTable) -> Vec<Trouble> {
     let id = quote::name(ID);
     if found.column(ID).is_none() {
@@ -219,9 +232,10 @@ fn key_misfits(full_name: &str, found: &FoundTable) -> Vec<Trouble> {
 pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
     let columns = ddl::nullable_columns(table).into_iter();
     let widened = columns.filter_map(|column| {
-        match fit(column.column_type, found_type(found.column(&column.name)?)) {
+        let there = found_type(found.column(&column.name)?);
+        match fit(column.column_type, there).within(table.widen) {
             Fit::Widen(column_type) => Some(Column { column_type, ..column }),
-            Fit::Fits | Fit::Misfit => None,
+            Fit::Fits | Fit::Narrow(_) | Fit::Misfit => None,
         }
     });
     widened.collect()

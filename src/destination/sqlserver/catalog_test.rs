@@ -1,7 +1,7 @@
 //! Which columns that exist already are good enough.
 
 use super::*;
-use crate::model::layout::Deletes;
+use crate::model::layout::{Deletes, Widen};
 
 fn found(type_name: &str, max_bytes: i32) -> FoundColumn {
     FoundColumn {
@@ -60,6 +60,7 @@ fn table(columns: usize, name: &str) -> Table {
         name: name.into(),
         columns: (0..columns).map(column).collect(),
         deletes: Deletes::default(),
+        widen: Widen::default(),
     }
 }
 

@@ -199,7 +199,7 @@ pub(super) fn longest_row_bytes(table: &Table) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::layout::Deletes;
+    use crate::model::layout::{Deletes, Widen};
 
     fn table(columns: &[ColumnType]) -> Table {
         let column = |(at, column_type): (usize, &ColumnType)| Column {
@@ -211,6 +211,7 @@ mod tests {
             name: "account".into(),
             columns: columns.iter().enumerate().map(column).collect(),
             deletes: Deletes::default(),
+            widen: Widen::default(),
         }
     }
 

@@ -43,6 +43,10 @@ const OTHER_SHAPE: &str =
 /// The first number that a database's own RAISERROR and THROW may use.
 const FIRST_OF_USERS: u32 = 50_000;
 
+/// Something of that name exists already: an object, a column, a schema, an index, a type.
+/// Source: SQL Server documentation, "Database engine events and errors".
+pub(super) const EXISTS_ALREADY: [u32; 6] = [2714, 2705, 2759, 1913, 219, 15530];
+
 /// What Babelfish for PostgreSQL answers for whatever it has no number of SQL Server's for: no
 /// column, a bad conversion, a time-out of a lock. Trials find out whether one record is to blame,
 /// or all are.

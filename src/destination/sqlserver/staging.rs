@@ -224,7 +224,7 @@ impl Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::layout::Deletes;
+    use crate::model::layout::{Deletes, Widen};
     use crate::model::table::Column;
 
     fn table(name: &str, columns: u16) -> Table {
@@ -237,6 +237,7 @@ mod tests {
             name: name.into(),
             columns: (0..columns).map(column).collect(),
             deletes: Deletes::default(),
+            widen: Widen::default(),
         }
     }
 

@@ -31,10 +31,10 @@ pub(super) enum Step {
     Log(usize),
     /// Deletes rows, or marks them as deleted.
     Delete(usize),
-    /// Remembers deletes that were remembered before.
-    UpdateTombstones(usize),
-    /// Remembers the other ones.
+    /// Remembers deletes that were not remembered before.
     InsertTombstones(usize),
+    /// Remembers the other ones.
+    UpdateTombstones(usize),
     /// Updates rows to images.
     UpdateImages(usize),
     /// Inserts images where there is no row.
@@ -158,6 +158,9 @@ pub(super) const DONE: &str = "done";
 /// The moment of the batch, as the sink columns take it.
 pub(super) const NOW: &str = "@now";
 
+/// The same for own tables, more finely.
+pub(super) const MOMENT: &str = "@moment";
+
 /// The variable that keeps how many rows a statement touched.
 pub(super) fn count(statement: usize) -> String {
     format!("@n{statement}")
@@ -176,7 +179,7 @@ impl Script {
         let counts: String =
             (0..self.statements.len()).map(|at| format!(", {} int", count(at))).collect();
         let mut text = format!(
-            "SET NOCOUNT ON; SET XACT_ABORT ON;\nDECLARE @step int, {NOW} datetime = GETUTCDATE(), {CLOCK} bigint{counts};\n"
+            "SET NOCOUNT ON; SET XACT_ABORT ON;\nDECLARE @step int, {NOW} datetime = GETUTCDATE(), {MOMENT} datetime2(3) = SYSUTCDATETIME(), {CLOCK} bigint{counts};\n"
         );
         for statement in &self.before {
             text.push_str(&format!("{statement};\n"));
@@ -248,9 +251,12 @@ impl Script {
 }
 
 impl Step {
-    /// Whether it says how many rows it touched.
+    /// Whether it says how many rows it touched. A text that looks first does so by itself.
     fn counts(self) -> bool {
-        !matches!(self, Self::Fence | Self::Base(_) | Self::Empty | Self::End)
+        !matches!(
+            self,
+            Self::Fence | Self::UpdateTombstones(_) | Self::Base(_) | Self::Empty | Self::End
+        )
     }
 }
 

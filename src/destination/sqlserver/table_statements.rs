@@ -12,7 +12,7 @@ use super::encode::{KIND_BASED_PATCH, KIND_CREATE, KIND_DELETE, KIND_IMAGE, KIND
 use super::own_ddl::own_table;
 use super::quote;
 use super::staging::cell_name;
-use super::statements::{ANSWER, NO_BASE, NOW, Parameters, Script, Step, TableWork, count};
+use super::statements::{ANSWER, MOMENT, NO_BASE, NOW, Parameters, Script, Step, TableWork, count};
 use crate::destination::own_tables::name as own;
 use crate::destination::shape::{PatchFlavour, Patches};
 use crate::model::checkpoint::LaneId;
@@ -56,8 +56,9 @@ impl TableStatements<'_> {
             }
             script.push(Step::Delete(at), self.delete());
             if !self.mutations.tombstone_forgotten() {
-                script.push(Step::UpdateTombstones(at), self.update_tombstones());
-                script.push(Step::InsertTombstones(at), self.insert_tombstones());
+                let made = script.push(Step::InsertTombstones(at), self.insert_tombstones());
+                let text = self.update_tombstones(made, script);
+                script.push(Step::UpdateTombstones(at), text);
             }
         }
         let images = (parts.images + parts.merged > 0).then(|| {
@@ -181,24 +182,31 @@ impl TableStatements<'_> {
         if self.work.versioned { "s.version".to_owned() } else { UNVERSIONED.0.to_string() }
     }
 
-    fn update_tombstones(&self) -> String {
+    /// Brings tombstones up to date that were there before those that statement `made` made: mostly
+    /// there are none, and it is not even looked for them.
+    fn update_tombstones(&self, made: usize, script: &mut Script) -> String {
         let version = self.tombstone_version();
         let place = &self.lane.topic_partition;
+        let deletes = i64::try_from(self.work.shape.parts.deletes).unwrap_or(i64::MAX);
+        let deletes = script.parameters.add(deletes);
+        let (made, updated) = (count(made), count(script.statements.len()));
         format!(
-            "UPDATE d SET version = CASE WHEN d.version > {version} THEN d.version ELSE {version} END, topic = {}, [partition] = {}, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM {} AS s JOIN {} AS d ON {} WHERE {} {BY_KEY}",
+            "IF {made} < {deletes}\nBEGIN\nUPDATE d SET version = CASE WHEN d.version > {version} THEN d.version ELSE {version} END, topic = {}, [partition] = {}, [offset] = s.record_offset, deleted_at = {MOMENT} FROM {} AS s JOIN {} AS d ON {} WHERE {} AND NOT (d.[offset] = s.record_offset AND d.deleted_at = {MOMENT} AND d.[partition] = {} AND d.topic = {}) {BY_KEY};\nSET {updated} = @@ROWCOUNT;\nEND",
             quote::text(place.topic.as_str()),
             place.partition,
             self.work.staging,
             own_table(own::TOMBSTONE),
             self.of_tombstone(),
             self.remembered(),
+            place.partition,
+            quote::text(place.topic.as_str()),
         )
     }
 
     fn insert_tombstones(&self) -> String {
         let place = &self.lane.topic_partition;
         format!(
-            "INSERT INTO {} (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT {}, {}, s.id, {}, {}, {}, s.record_offset, SYSUTCDATETIME() FROM {} AS s WHERE {} AND NOT {} {BY_KEY}",
+            "INSERT INTO {} (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT {}, {}, s.id, {}, {}, {}, s.record_offset, {MOMENT} FROM {} AS s WHERE {} AND NOT {} {BY_KEY}",
             own_table(own::TOMBSTONE),
             quote::word(self.lane.profile.as_str()),
             quote::text(self.work.entity.as_str()),

@@ -1,5 +1,5 @@
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
@@ -17,7 +17,7 @@ SELECT N'done' AS keepstep_answer, @n0, @n1;
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int;
 DECLARE @last_offset bigint, @last_timestamp_ms bigint, @last_length_bytes bigint, @last_crc bigint;
 SELECT @last_offset = a.last_offset, @last_timestamp_ms = a.last_timestamp_ms, @last_length_bytes = a.last_length_bytes, @last_crc = a.last_crc FROM [keepstep].[checkpoint] AS a WHERE a.profile = 'head-quarters' AND a.topic = N'it''s a \topic' AND a.[partition] = 3 AND a.entity = N'';
 BEGIN TRY

@@ -2,7 +2,7 @@ CREATE TABLE #keepstep_stage_1 (kind tinyint NOT NULL, id uniqueidentifier NOT N
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int, @n10 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int, @n10 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
@@ -15,11 +15,14 @@ SET @step = 2;
 DELETE t FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
-UPDATE d SET version = CASE WHEN d.version > s.version THEN d.version ELSE s.version END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, s.version, N'it''s a \topic', 3, s.record_offset, @moment FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n3 = @@ROWCOUNT;
 SET @step = 4;
-INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, s.version, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+IF @n3 < @P9
+BEGIN
+UPDATE d SET version = CASE WHEN d.version > s.version THEN d.version ELSE s.version END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = @moment FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT (d.[offset] = s.record_offset AND d.deleted_at = @moment AND d.[partition] = 3 AND d.topic = N'it''s a \topic') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n4 = @@ROWCOUNT;
+END;
 SET @step = 5;
 UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 1 AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.version) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n5 = @@ROWCOUNT;
@@ -30,7 +33,7 @@ SET @step = 7;
 UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND (t.[versionnumber] IS NULL OR t.[versionnumber] < s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < @P9 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < @P10 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;
@@ -49,7 +52,7 @@ CREATE TABLE #keepstep_stage_1 (kind tinyint NOT NULL, id uniqueidentifier NOT N
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int, @n10 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int, @n10 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
@@ -62,11 +65,14 @@ SET @step = 2;
 UPDATE t SET [SinkDeletedOn] = @now, [SinkModifiedOn] = @now, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 AND t.[SinkDeletedOn] IS NULL AND (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
-UPDATE d SET version = CASE WHEN d.version > s.version THEN d.version ELSE s.version END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, s.version, N'it''s a \topic', 3, s.record_offset, @moment FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n3 = @@ROWCOUNT;
 SET @step = 4;
-INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, s.version, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+IF @n3 < @P9
+BEGIN
+UPDATE d SET version = CASE WHEN d.version > s.version THEN d.version ELSE s.version END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = @moment FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT (d.[offset] = s.record_offset AND d.deleted_at = @moment AND d.[partition] = 3 AND d.topic = N'it''s a \topic') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n4 = @@ROWCOUNT;
+END;
 SET @step = 5;
 UPDATE t SET [SinkCreatedOn] = CASE WHEN t.[SinkDeletedOn] IS NULL THEN t.[SinkCreatedOn] ELSE @now END, [SinkDeletedOn] = NULL, [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 1 AND (t.[SinkDeletedOn] IS NOT NULL OR (t.[versionnumber] IS NULL OR t.[versionnumber] <= s.version)) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' AND d.version >= s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n5 = @@ROWCOUNT;
@@ -77,7 +83,7 @@ SET @step = 7;
 UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [versionnumber] = s.version FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) AND t.[SinkDeletedOn] IS NULL AND (t.[versionnumber] IS NULL OR t.[versionnumber] < s.version) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n7 = @@ROWCOUNT;
 SET @step = 8;
-IF @n7 < @P9 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n7 < @P10 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id AND e.[SinkDeletedOn] IS NULL) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 9;
 TRUNCATE TABLE #keepstep_stage_1;

@@ -1,5 +1,5 @@
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int;
 DECLARE @holds TABLE (change_offset bigint NOT NULL, entity nvarchar(128) COLLATE Latin1_General_BIN2 NOT NULL, record_id uniqueidentifier NOT NULL, version bigint NULL, cause nvarchar(128) NOT NULL, column_name nvarchar(max) NULL, detail nvarchar(max) NOT NULL, attempt bigint NOT NULL, creates bit NOT NULL);
 INSERT INTO @holds VALUES
 (7, N'account', '00000000-0000-0000-0000-000000000001', -3, N'text_has_nul', N'it''s a \', N'text holds the character U+0000', 2, 1),
@@ -35,7 +35,7 @@ SELECT N'done' AS keepstep_answer, @n0, @n1, @n2, @n3, @n4;
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int;
 DECLARE @holds TABLE (change_offset bigint NOT NULL, entity nvarchar(128) COLLATE Latin1_General_BIN2 NOT NULL, record_id uniqueidentifier NOT NULL, version bigint NULL, cause nvarchar(128) NOT NULL, column_name nvarchar(max) NULL, detail nvarchar(max) NOT NULL, attempt bigint NOT NULL, creates bit NOT NULL);
 INSERT INTO @holds VALUES
 (7, N'account', '00000000-0000-0000-0000-000000000001', -3, N'text_has_nul', N'it''s a \', N'text holds the character U+0000', 2, 1),

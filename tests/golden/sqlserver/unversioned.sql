@@ -2,7 +2,7 @@ CREATE TABLE #keepstep_stage_1 (kind tinyint NOT NULL, id uniqueidentifier NOT N
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int, @n7 int, @n8 int, @n9 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;
@@ -12,11 +12,14 @@ SET @step = 1;
 DELETE t FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n1 = @@ROWCOUNT;
 SET @step = 2;
-UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = SYSUTCDATETIME() FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, @moment FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n2 = @@ROWCOUNT;
 SET @step = 3;
-INSERT INTO [keepstep].[tombstone] (profile, entity, record_id, version, topic, [partition], [offset], deleted_at) SELECT 'head-quarters', N'acc''ount', s.id, 0, N'it''s a \topic', 3, s.record_offset, SYSUTCDATETIME() FROM #keepstep_stage_1 AS s WHERE s.kind = 0 AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
+IF @n2 < @P9
+BEGIN
+UPDATE d SET version = CASE WHEN d.version > 0 THEN d.version ELSE 0 END, topic = N'it''s a \topic', [partition] = 3, [offset] = s.record_offset, deleted_at = @moment FROM #keepstep_stage_1 AS s JOIN [keepstep].[tombstone] AS d ON d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters' WHERE s.kind = 0 AND NOT (d.[offset] = s.record_offset AND d.deleted_at = @moment AND d.[partition] = 3 AND d.topic = N'it''s a \topic') OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n3 = @@ROWCOUNT;
+END;
 SET @step = 4;
 UPDATE t SET [SinkModifiedOn] = @now, [name] = s.c0, [description] = NULL, [statecode] = NULL, [importsequence] = NULL, [donotphone] = NULL, [createdon] = NULL, [revenue] = NULL, [ownerid] = NULL, [ownerid_entitytype] = NULL, [x]]; DROP TABLE y; --'] = NULL, [versionnumber] = NULL FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (1, 2) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n4 = @@ROWCOUNT;
@@ -27,7 +30,7 @@ SET @step = 6;
 UPDATE t SET [SinkModifiedOn] = @now, [name] = CASE WHEN SUBSTRING(s.present, 1, 1) = 0x01 THEN s.c0 COLLATE DATABASE_DEFAULT ELSE t.[name] END, [description] = CASE WHEN SUBSTRING(s.present, 2, 1) = 0x01 THEN NULL ELSE t.[description] END, [importsequence] = CASE WHEN SUBSTRING(s.present, 3, 1) = 0x01 THEN NULL ELSE t.[importsequence] END FROM #keepstep_stage_1 AS s JOIN [crm].[hq_acc'ount] AS t ON t.[Id] = s.id WHERE s.kind IN (3, 4) OPTION (LOOP JOIN, FORCE ORDER, KEEPFIXED PLAN);
 SET @n6 = @@ROWCOUNT;
 SET @step = 7;
-IF @n6 < @P9 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
+IF @n6 < @P10 AND EXISTS (SELECT 1 FROM #keepstep_stage_1 AS s WHERE s.kind = 3 AND NOT EXISTS (SELECT 1 FROM [crm].[hq_acc'ount] AS e WHERE e.[Id] = s.id) AND NOT EXISTS (SELECT 1 FROM [keepstep].[tombstone] AS d WHERE d.record_id = s.id AND d.entity = N'acc''ount' AND d.profile = 'head-quarters'))
 BEGIN ROLLBACK TRANSACTION; SELECT N'no_base' AS keepstep_answer, 0; RETURN; END;
 SET @step = 8;
 TRUNCATE TABLE #keepstep_stage_1;

@@ -2,7 +2,7 @@ CREATE TABLE #keepstep_stage_1 (kind tinyint NOT NULL, id uniqueidentifier NOT N
 GO
 
 SET NOCOUNT ON; SET XACT_ABORT ON;
-DECLARE @step int, @now datetime = GETUTCDATE(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int;
+DECLARE @step int, @now datetime = GETUTCDATE(), @moment datetime2(3) = SYSUTCDATETIME(), @clock bigint, @n0 int, @n1 int, @n2 int, @n3 int, @n4 int, @n5 int, @n6 int;
 BEGIN TRY
 BEGIN TRANSACTION;
 SET @step = 0;

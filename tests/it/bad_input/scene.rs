@@ -1,7 +1,7 @@
 //! One pipeline per run: an embedded log in memory, and the twin in memory or a real SQLite file.
 //! What is in the tables and in the list of held changes is read without the adapter's code.
 
-use keepstep::model::layout::{Existing, Layout};
+use keepstep::model::layout::{Existing, Layout, Widen};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -201,6 +201,7 @@ fn parts(
         layout: Layout::plain("dbo", None),
         existing: Existing::Adopt,
         keep_deleted: false,
+        widen: Widen::default(),
         entities: entities.map(entity).into(),
         unknown_attributes,
         images_only: false,

@@ -6,7 +6,7 @@ use keepstep::destination::Activation;
 use keepstep::destination::survey::Rows;
 use keepstep::model::cell::Cell;
 use keepstep::model::entity::AttributeKind;
-use keepstep::model::layout::Existing;
+use keepstep::model::layout::{Existing, Widen};
 use keepstep::model::mapping::Mapping;
 
 use super::laboratory::Tamper;
@@ -71,6 +71,49 @@ pub async fn columns_are_widened_and_keep_their_values(scene: Scene) -> Outcome 
     worked("a narrow write", lane.write(&scene::batch(&narrow, vec![late])).await)?;
     let rows = scene.database.rows(&wide.table).await;
     equal("the long text", &rows.last().and_then(|row| row.cells[1].clone()), &some(&longer))
+}
+
+/// What a profile does not let be widened stays as it is, and its entity stands back.
+pub async fn columns_are_widened_as_far_as_allowed(scene: Scene) -> Outcome {
+    let of = |length, number, widen| {
+        let attributes = vec![
+            attribute("text", AttributeKind::Text { max_length: Some(length) }),
+            attribute("number", number),
+        ];
+        let mut mapping = scene::mapping("account", true, attributes);
+        Arc::get_mut(&mut mapping).expect("one owner").table.widen = widen;
+        mapping
+    };
+    let (integer, long) = (AttributeKind::Integer, AttributeKind::BigInt);
+    let narrow = of(10, integer.clone(), Widen::All);
+    let mut lane = scene.lane(&scene::activation(&[&narrow])).await?;
+    put(&mut lane, &narrow, 1, 1).await?;
+    let wider = scene::activation(&[&of(20, long.clone(), Widen::All)]);
+    let found = worked("the survey", scene.open().await.survey(&wider).await)?;
+    // A database whose columns take everything has nothing to widen.
+    let has_lengths = found.iter().any(|one| !one.narrow.is_empty());
+    for (length, number, widen, allowed) in [
+        (20, integer.clone(), Widen::Nothing, false),
+        (10, long.clone(), Widen::Texts, false),
+        (10, integer.clone(), Widen::Nothing, true),
+        (20, integer, Widen::Texts, true),
+        (20, long, Widen::All, true),
+    ] {
+        let what = format!("length {length}, {number:?}, {widen:?}");
+        let wanted = scene::activation(&[&of(length, number, widen)]);
+        let findings = scene.open().await.check(&wanted).await;
+        let problems = findings.iter().filter(|finding| finding.problem.is_some()).count();
+        let survey = worked("the survey", scene.open().await.survey(&wanted).await)?;
+        let told: Vec<_> =
+            survey.iter().flat_map(|one| &one.in_the_way).map(|one| &*one.code).collect();
+        let activated = worked(&what, scene.open().await.activate(&wanted).await)?;
+        let refused: Vec<_> = activated.refused.iter().map(|one| &*one.trouble.code).collect();
+        let expected = if allowed || !has_lengths { Vec::new() } else { vec!["column_narrow"] };
+        equal(&format!("{what}: what is refused"), &refused, &expected)?;
+        equal(&format!("{what}: what the survey tells"), &told, &expected)?;
+        equal(&format!("{what}: problems of the check"), &problems, &expected.len())?;
+    }
+    Ok(())
 }
 
 /// New attributes become columns behind all others; the columns of removed ones stay, are null in

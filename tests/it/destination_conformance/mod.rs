@@ -247,6 +247,9 @@ const CASES: &[Case] = &[
     case("columns are widened and keep their values", |scene| {
         Box::pin(existing::columns_are_widened_and_keep_their_values(scene))
     }),
+    case("columns are widened as far as allowed", |scene| {
+        Box::pin(existing::columns_are_widened_as_far_as_allowed(scene))
+    }),
     of_schema("columns come last and stay for ever", |scene| {
         Box::pin(existing::columns_come_last_and_stay_for_ever(scene))
     }),

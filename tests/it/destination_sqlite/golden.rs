@@ -9,7 +9,7 @@ use keepstep::destination::sqlite::{
     ddl, desk_statements, held_statements, metadata_statements, statements,
 };
 use keepstep::model::entity_json::read_definitions;
-use keepstep::model::layout::Deletes;
+use keepstep::model::layout::{Deletes, Widen};
 use keepstep::model::metadata_tables::{DELETE_LOG_TABLE, METADATA_TABLES};
 use keepstep::model::table::{Column, ColumnType, Table};
 
@@ -42,6 +42,7 @@ fn table(name: &str, columns: &[(&str, ColumnType)]) -> Table {
         name: name.into(),
         columns: columns.iter().map(column).collect(),
         deletes: Deletes::default(),
+        widen: Widen::default(),
     }
 }
 

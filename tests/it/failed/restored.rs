@@ -1,7 +1,7 @@
 //! A destination that was set back to an older state, under lanes and a compactor at work: the list
 //! becomes what the destination holds, without a person, and is rebuilt at no other time.
 
-use keepstep::model::layout::{Existing, Layout};
+use keepstep::model::layout::{Existing, Layout, Widen};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,6 +100,7 @@ impl Scene {
                 layout: Layout::plain("dbo", None),
                 existing: Existing::Adopt,
                 keep_deleted: false,
+                widen: Widen::default(),
                 entities: vec![ProfileEntity {
                     name: "alpha".into(),
                     versioned: true,

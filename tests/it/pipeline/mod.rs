@@ -6,7 +6,7 @@ mod held;
 mod replay;
 mod schema;
 
-use keepstep::model::layout::{Existing, Layout};
+use keepstep::model::layout::{Existing, Layout, Widen};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ impl Scene {
             layout: Layout::plain("dbo", None),
             existing: Existing::Adopt,
             keep_deleted: false,
+            widen: Widen::default(),
             entities: ENTITIES
                 .map(|(name, versioned)| ProfileEntity {
                     name: name.into(),

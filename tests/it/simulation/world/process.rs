@@ -1,7 +1,7 @@
 //! The keepstep processes of a world.
 #![expect(clippy::disallowed_methods, reason = "members have no owner")]
 
-use keepstep::model::layout::{Existing, Layout};
+use keepstep::model::layout::{Existing, Layout, Widen};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +41,7 @@ impl Stage {
             layout: Layout::plain("dbo", None),
             existing: Existing::Adopt,
             keep_deleted: false,
+            widen: Widen::default(),
             entities: names()
                 .map(|(name, versioned)| ProfileEntity {
                     name: (*name).into(),
