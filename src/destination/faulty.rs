@@ -72,6 +72,8 @@ pub type Judge = Arc<dyn Fn(&Mapping, &NetChange) -> Opinion + Send + Sync>;
 #[derive(Clone)]
 pub struct Faulty {
     judge: Judge,
+    /// What happens to a write of more net changes than so many.
+    too_many: Option<(usize, Fault)>,
     inner: Arc<dyn Destination>,
     script: Arc<Mutex<FaultScript>>,
     observer: Observer,
@@ -87,13 +89,26 @@ impl Faulty {
         mutations: Mutations,
     ) -> Self {
         let judge: Judge = Arc::new(|_, _| Opinion::Fine);
-        Self { judge, inner, script: Arc::new(Mutex::new(script)), observer, mutations }
+        Self {
+            judge,
+            too_many: None,
+            inner,
+            script: Arc::new(Mutex::new(script)),
+            observer,
+            mutations,
+        }
     }
 
     /// The same, with somebody who judges what is written.
     #[must_use]
     pub fn with_judge(self, judge: Judge) -> Self {
         Self { judge, ..self }
+    }
+
+    /// The same, with this fault for each write of more net changes than `most`.
+    #[must_use]
+    pub fn with_most(self, most: usize, fault: Fault) -> Self {
+        Self { too_many: Some((most, fault)), ..self }
     }
 
     /// What the judge has against a batch.
@@ -224,7 +239,11 @@ impl Destination for Faulty {
     }
 
     async fn write(&self, fence: &Fence, batch: &Arc<Batch>) -> Result<Written, WriteError> {
-        let fault = self.fate(Call::Write);
+        let changes: usize = batch.tables.iter().map(|table| table.changes.len()).sum();
+        let fault = match self.too_many {
+            Some((most, fault)) if changes > most => fault,
+            _ => self.fate(Call::Write),
+        };
         let mutations = self.mutations;
         let in_two = mutations.checkpoint_before_write()
             || mutations.checkpoint_outside_transaction()

@@ -45,6 +45,11 @@ impl Batcher {
         Self { limits, open, index, opened_at: None, mutations }
     }
 
+    /// Goes on by other limits.
+    pub fn limit(&mut self, limits: BatchLimits) {
+        self.limits = limits;
+    }
+
     /// Whether the open batch holds no change.
     pub fn is_empty(&self) -> bool {
         self.open.change_count == 0

@@ -18,6 +18,7 @@ use super::breaker::Breaker;
 use super::gap::{self, Gap};
 use super::held_set::{HeldSet, RetryRule};
 use super::intake::Intake;
+use super::pace::Pace;
 use super::pauses::Pauses;
 use super::replay::Replays;
 use super::requests::Ask;
@@ -34,7 +35,7 @@ use crate::model::checkpoint::{Checkpoint, LaneId, OwnerToken};
 use crate::model::held::HeldKey;
 
 /// So many tenures in a row may write nothing before the next one waits.
-const FRUITLESS_TENURES: u32 = 2;
+pub(super) const FRUITLESS_TENURES: u32 = 2;
 /// Held changes that are read at once.
 const HELD_PAGE: usize = 1_000;
 
@@ -66,6 +67,8 @@ pub(super) struct Lane {
     pub(super) replays: Replays,
     /// Tenures that wrote nothing, one after the other.
     pub(super) fruitless: u32,
+    /// How large its batches may be.
+    pub(super) pace: Pace,
     /// What people want of it.
     pub(super) asks: mpsc::Receiver<Ask>,
 }
@@ -104,6 +107,13 @@ impl Lane {
                 TenureEnd::Stopped(reason) => return LaneEnd::Stopped(reason),
             }
         }
+    }
+
+    /// Tries smaller batches.
+    pub(super) fn shrink(&mut self) {
+        self.pace.shrink();
+        let changes = self.pace.limits().changes;
+        tracing::warn!(lane = %self.id, changes, "a batch did not get through; smaller ones are tried");
     }
 
     /// Randomness of its own for a part of the lane.

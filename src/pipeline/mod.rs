@@ -38,6 +38,7 @@ mod latency;
 pub mod memory_budget;
 mod mend;
 mod outbox;
+mod pace;
 mod parts;
 mod pauses;
 mod reading;
@@ -54,6 +55,7 @@ use breaker::Breaker;
 use held_set::{HeldSet, RetryRule};
 use intake::Intake;
 use lane::{Lane, LaneEnd};
+use pace::Pace;
 use pauses::Pauses;
 use replay::Replays;
 use requests::Desks;
@@ -284,6 +286,7 @@ impl Pipeline {
             mapped,
             replays: Replays::default(),
             fruitless: 0,
+            pace: Pace::new(self.parts.profile.batch),
             asks: self.desks.open(&topic_partition),
         };
         let key = topic_partition.clone();

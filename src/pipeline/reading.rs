@@ -15,7 +15,7 @@ use super::memory_budget::Reservation;
 use super::rejected::Rejected;
 use crate::log::LogRecord;
 use crate::model::batch::Batch;
-use crate::model::batcher::{Batcher, Piece, fitted_bytes};
+use crate::model::batcher::{BatchLimits, Batcher, Piece, fitted_bytes};
 use crate::model::checkpoint::{Checkpoint, Fingerprint};
 use crate::model::mutation::Mutations;
 use crate::model::position::NextOffset;
@@ -84,6 +84,11 @@ impl Reading {
             most_rejected,
             mutations,
         }
+    }
+
+    /// Collects by other limits from now on.
+    pub(super) fn limit(&mut self, limits: BatchLimits) {
+        self.batcher.limit(limits);
     }
 
     /// Everything below is read.

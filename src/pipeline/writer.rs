@@ -4,7 +4,7 @@
 //! writes the rest; a table that refuses everything pauses its entity instead.
 //!
 //! An outage is waited for, with back-off and without an end: the lane stands still, keeps its
-//! partition, and shows it. Whatever is unclear or fenced is never tried again as it is: the lane
+//! partition, and shows it. After some tries it is smaller batches that are tried. Whatever is unclear or fenced is never tried again as it is: the lane
 //! takes its checkpoint anew and reads on from what that says.
 
 use std::collections::HashSet;
@@ -39,6 +39,9 @@ const FIRST_SLOW_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait then.
 const LONGEST_SLOW_WAIT: Duration = Duration::from_secs(60);
 
+/// So many times a batch may fail to get through before smaller ones are tried.
+const MOST_TRIES: u32 = 4;
+
 /// How the writing of a batch ended.
 #[derive(Debug)]
 pub(super) enum WriteEnd {
@@ -46,6 +49,8 @@ pub(super) enum WriteEnd {
     Written(Written, Arc<Batch>),
     /// Only the checkpoint knows: take it again.
     Retake,
+    /// It does not get through as it is; less of it might. Nothing was written.
+    Smaller,
     /// An entity must be paused first; nothing was written.
     Pause(PausedEntity),
     /// The lane is closing and the destination is away.
@@ -78,19 +83,10 @@ impl Writer {
     ) -> WriteEnd {
         let mut quick = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut slow = Backoff::new(FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT);
+        let mut tries = 0;
         loop {
-            let settled = self.settle_doubts(&fence, &mut batch, &mut doubts).await;
-            let started = Instant::now();
-            let outcome = match settled {
-                Ok(()) => self.destination.write(&fence, &batch).await,
-                Err(error) => Err(error),
-            };
-            let error = match outcome {
-                Ok(written) => {
-                    self.metrics.count_batch(BatchOutcome::Written);
-                    self.metrics.observe_batch_write(started.elapsed());
-                    return WriteEnd::Written(written, batch);
-                }
+            let error = match self.attempt(&fence, &mut batch, &mut doubts).await {
+                Ok(written) => return WriteEnd::Written(written, batch),
                 Err(WriteError::Rejected(rejected)) => {
                     self.metrics.count_batch(BatchOutcome::Rejected);
                     match self.without(&fence, &batch, &rejected).await {
@@ -132,6 +128,10 @@ impl Writer {
                 WriteError::Retry(trouble) => {
                     self.metrics.count_batch(BatchOutcome::Retry);
                     self.tell(&fence, RetryCause::Destination, &trouble);
+                    tries += 1;
+                    if tries == MOST_TRIES && batch.change_count > 1 && batch.retried.is_none() {
+                        return WriteEnd::Smaller;
+                    }
                     quick.next_wait(self.rng.random())
                 }
                 WriteError::Fatal(trouble) => {
@@ -144,6 +144,21 @@ impl Writer {
                 return WriteEnd::GaveUp;
             }
         }
+    }
+
+    /// Writes it once.
+    async fn attempt(
+        &self,
+        fence: &Fence,
+        batch: &mut Arc<Batch>,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Written, WriteError> {
+        self.settle_doubts(fence, batch, doubts).await?;
+        let started = Instant::now();
+        let written = self.destination.write(fence, batch).await?;
+        self.metrics.count_batch(BatchOutcome::Written);
+        self.metrics.observe_batch_write(started.elapsed());
+        Ok(written)
     }
 
     /// Lets those wait whose changes have no effect beside what is held and could not be read.
@@ -275,7 +290,8 @@ impl Writer {
 
     fn tell(&self, fence: &Fence, cause: RetryCause, trouble: &Trouble) {
         self.metrics.count_retry(cause);
-        tracing::warn!(lane = %fence.lane, code = %trouble.code, "{trouble}");
+        let (from, to) = fence.moves.first().map_or((0, 0), |step| (step.from.0, step.to.0));
+        tracing::warn!(lane = %fence.lane, from, to, code = %trouble.code, "{trouble}");
         self.status.state(LaneState::Waiting(trouble.to_string()));
     }
 }

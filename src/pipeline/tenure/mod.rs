@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::gap;
 use super::held_set::MAX_HELD_PER_LANE;
-use super::lane::Lane;
+use super::lane::{FRUITLESS_TENURES, Lane};
 use super::memory_budget::Reservation;
 use super::outbox::Outbox;
 use super::reading::{Closed, Reading};
@@ -100,7 +100,7 @@ impl<'a> Tenure<'a> {
         let parts = &lane.parts;
         let reading = Reading::new(
             checkpoint.lowest(),
-            Batcher::new(parts.profile.batch, parts.mutations),
+            Batcher::new(lane.pace.limits(), parts.mutations),
             parts.profile.batch.changes,
             parts.budget.reservation(),
             parts.mutations,
@@ -258,6 +258,9 @@ impl<'a> Tenure<'a> {
         match end {
             WriteEnd::Written(written, batch) => {
                 self.lane.fruitless = 0;
+                if self.lane.pace.written() {
+                    self.reading.limit(self.lane.pace.limits());
+                }
                 if let Some(settles) = &in_flight.settles {
                     self.checkpoint.advance(settles.to, settles.fingerprint);
                     self.lane.replays.count(&batch, &written);
@@ -271,7 +274,16 @@ impl<'a> Tenure<'a> {
                 let is_retry = in_flight.settles.is_none();
                 end.or_else(|| is_retry.then(|| self.retaken()))
             }
-            WriteEnd::Retake => Some(TenureEnd::Retake),
+            WriteEnd::Smaller => {
+                self.lane.shrink();
+                Some(self.retaken())
+            }
+            WriteEnd::Retake => {
+                if self.lane.fruitless >= FRUITLESS_TENURES {
+                    self.lane.shrink();
+                }
+                Some(TenureEnd::Retake)
+            }
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
             WriteEnd::Pause(paused) => Some(self.pause(paused)),
         }
@@ -312,7 +324,7 @@ impl<'a> Tenure<'a> {
         match self.lane.writer().write(fence, Arc::default(), Vec::new()).await {
             WriteEnd::Written(..) => None,
             WriteEnd::GaveUp => Some(TenureEnd::Revoked),
-            WriteEnd::Retake | WriteEnd::Pause(_) => Some(TenureEnd::Retake),
+            WriteEnd::Retake | WriteEnd::Smaller | WriteEnd::Pause(_) => Some(TenureEnd::Retake),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod asked;
 mod gaps;
 mod held;
+mod pace;
 mod replay;
 mod schema;
 
@@ -54,6 +55,8 @@ struct Scene {
     definitions: Definitions,
     /// What the destination refuses.
     judge: Option<Judge>,
+    /// More net changes than that it does not take at once.
+    too_many: Option<(usize, Fault)>,
 }
 
 impl Scene {
@@ -72,6 +75,7 @@ impl Scene {
             defined,
             definitions,
             judge: None,
+            too_many: None,
         };
         scene.log.create_topic(&scene.topic, partitions, false).await.unwrap();
         scene
@@ -119,10 +123,18 @@ impl Scene {
     }
 
     fn judged(&self) -> Arc<dyn Destination> {
-        let Some(judge) = &self.judge else { return Arc::new(self.destination.clone()) };
+        if self.judge.is_none() && self.too_many.is_none() {
+            return Arc::new(self.destination.clone());
+        }
         let (inner, observer) = (Arc::new(self.destination.clone()), Arc::new(|_: &_, _: &_| ()));
-        let faulty = Faulty::new(inner, Box::new(|_| Fault::None), observer, self.mutations);
-        Arc::new(faulty.with_judge(Arc::clone(judge)))
+        let mut faulty = Faulty::new(inner, Box::new(|_| Fault::None), observer, self.mutations);
+        if let Some(judge) = &self.judge {
+            faulty = faulty.with_judge(Arc::clone(judge));
+        }
+        if let Some((most, fault)) = self.too_many {
+            faulty = faulty.with_most(most, fault);
+        }
+        Arc::new(faulty)
     }
 
     async fn end(&mut self) -> Result<(), PipelineError> {
