@@ -195,6 +195,16 @@ impl Oracle {
             if held.get(&bad.record_id).is_some_and(|offsets| offsets.contains(&at)) {
                 continue;
             }
+            // An old version that comes again after a newer one has no effect, however bad it is.
+            let is_void = changes[..at].iter().any(|(it, poison)| {
+                *poison == Poison::Fine
+                    && it.record_id == bad.record_id
+                    && it.entity == bad.entity
+                    && it.version > bad.version
+            });
+            if is_void && !unreadable {
+                continue;
+            }
             let concerns = |change: &Change| {
                 change.record_id == bad.record_id && (unreadable || change.entity == bad.entity)
             };
@@ -210,7 +220,9 @@ impl Oracle {
             let mut later = changes.iter().enumerate().skip(at + 1);
             if !later.any(|it| concerns(&it.1.0) && takes_its_place(it)) {
                 let id = bad.record_id;
-                self.problem(format!("{lane}: {} {id} at {at} is skipped", bad.entity));
+                let entity = &bad.entity;
+                let of_record = history(id, entity.as_str(), changes);
+                self.problem(format!("{lane}: {entity} {id} at {at} is skipped of{of_record}"));
             }
         }
     }

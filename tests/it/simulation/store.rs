@@ -82,8 +82,10 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.look(of_memory),
             Self::Sqlite(folder) => {
-                let file = folder.path().join("world.db");
-                of_sqlite(&Connection::open(file).unwrap()).unwrap_or_default()
+                let connection = Connection::open(folder.path().join("world.db")).unwrap();
+                // One moment for all of it: what a dead process had asked for may still be written.
+                connection.execute_batch("BEGIN").unwrap();
+                of_sqlite(&connection).unwrap_or_default()
             }
         }
     }
