@@ -193,12 +193,15 @@ impl Lane {
     }
 
     /// Goes on by what is activated now. Whatever an entity stood back for may be over with its
-    /// new mapping: it is tried at once.
+    /// new mapping, and what did not fit the old one may fit: both are tried at once.
     fn remap(&mut self) {
         let schema = Arc::clone(&self.schema.borrow_and_update());
         for entity in schema.changes_since(&self.mapped) {
             self.pauses.renew(entity, schema.refused.get(entity));
             self.breaker.forget(entity);
+            let now = Instant::now().into_std();
+            let of_entity = |key: &HeldKey, _: &str| key.entity.as_ref() == Some(entity);
+            Arc::make_mut(&mut self.held).retry_now(now, of_entity);
         }
         self.intake.remap(&schema.mappings);
         self.mapped = schema;

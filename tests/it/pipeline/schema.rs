@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use keepstep::model::cell::Cell;
+use keepstep::model::entity::{Attribute, AttributeKind, EntityDefinition, Origin};
+use keepstep::model::mapping::Mapping;
+use keepstep::model::table::Table;
 
 use super::*;
 use crate::simulation::source::mapping_of;
@@ -43,6 +46,44 @@ async fn an_entity_waits_for_its_definition_and_goes_on_by_itself() {
     assert_eq!(column(&scene, "n0").len(), 10);
     scene.when(|board| board.lanes().values().all(|lane| lane.paused.is_empty())).await;
     assert_eq!(scene.held(), []);
+    scene.end().await.unwrap();
+}
+
+/// `alpha` with one attribute beside its key.
+fn alpha_of(kind: AttributeKind) -> Arc<Mapping> {
+    let attribute = |name: &str, kind| Attribute {
+        name: name.into(),
+        kind,
+        labels: Vec::new(),
+        origin: Origin::default(),
+    };
+    let attributes = vec![attribute("alphaid", AttributeKind::Guid), attribute("n0", kind)];
+    let definition = EntityDefinition {
+        name: EntityName::new("alpha"),
+        primary_id: "alphaid".into(),
+        intersect: None,
+        attributes,
+    };
+    let table = Table::of(&definition, "dbo", None);
+    Arc::new(Mapping::new(&definition, table, true, UnknownAttribute::Stop))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_fit_is_tried_again_by_a_newer_definition() {
+    let mut scene = Scene::new(1).await;
+    scene.start();
+    let mut large = change("alpha", 1, 1);
+    large.attributes = vec![("n0".into(), Value::Long(i64::MAX))];
+    scene.append(vec![record(&large)]).await;
+    scene.when(|board| board.lanes().values().any(|lane| lane.held == 1)).await;
+    // keepstep itself refused it, so nothing tries it again by itself.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(scene.held().len(), 1);
+    let newer = vec![alpha_of(AttributeKind::BigInt), mapping("gamma", false)];
+    scene.defined.send_replace(newer.into());
+    scene.when(|board| board.lanes().values().all(|lane| lane.held == 0)).await;
+    assert_eq!(scene.held(), []);
+    assert_eq!(column(&scene, "n0").into_values().collect::<Vec<_>>(), [Cell::Long(i64::MAX)]);
     scene.end().await.unwrap();
 }
 
