@@ -335,8 +335,8 @@ fn read_beside(table: &mut TableReader<'_, '_>, database: Option<&DatabaseSettin
         "widen",
         &[("all", Widen::All), ("texts", Widen::Texts), ("nothing", Widen::Nothing)],
         Some("all"),
-        "Which columns that are there become wider when their attributes do: all; those of text, \
-         for which no row is written anew; or none. An entity for which that is not enough is \
+        "Which columns that are there become wider when their attributes do: all; those of text; \
+         or none. An entity for which that is not enough is \
          paused, and the reason names the statement.",
     );
     Beside { metadata, delete_log, existing, keep_deleted, widen }
