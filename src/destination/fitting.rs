@@ -9,7 +9,7 @@ use super::{LeftOver, Trouble};
 use crate::model::layout::{SINK_DELETED_ON, Widen};
 use crate::model::record::EntityName;
 use crate::model::table::{
-    ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
+    Column, ColumnType, ID, SINK_CREATED_ON, SINK_MODIFIED_ON, Table, VERSION_NUMBER,
 };
 
 /// Most digits of a decimal column.
@@ -125,9 +125,44 @@ pub fn left_over<'a>(
     (!columns.is_empty()).then(|| LeftOver { entity: entity.clone(), columns })
 }
 
-/// The trouble of a column that cannot become what it must be. `found` and `wanted` are spelt as
-/// the dialect spells types, `table` and `column` as it quotes names.
-pub fn misfit(table: &str, column: &str, found: &str, wanted: &str) -> Trouble {
+/// The column as it must become to take what it must; `None` if nothing is to be done, or allowed.
+pub fn wider(column: Column, found: FoundType, widen: Widen) -> Option<Column> {
+    match fit(column.column_type, found).within(widen) {
+        Fit::Widen(column_type) => Some(Column { column_type, ..column }),
+        Fit::Fits | Fit::Narrow(_) | Fit::Misfit => None,
+    }
+}
+
+/// A column that is there, in the words of its dialect: names quoted, its type as it is spelt.
+pub struct Spelt<'a> {
+    /// The table.
+    pub table: &'a str,
+    /// The column.
+    pub column: &'a str,
+    /// The type that it has.
+    pub found: &'a str,
+}
+
+/// Why a column cannot take what it must; `None` if it can, or will be widened. `type_text` spells
+/// a type, `statement` what gives the column another one.
+pub fn unfit(
+    (column, found): (&Column, FoundType),
+    widen: Widen,
+    spelt: &Spelt<'_>,
+    type_text: impl FnOnce(ColumnType) -> String,
+    statement: impl FnOnce(Column) -> String,
+) -> Option<Trouble> {
+    match fit(column.column_type, found).within(widen) {
+        Fit::Fits | Fit::Widen(_) => None,
+        Fit::Misfit => Some(misfit(spelt, &type_text(column.column_type))),
+        Fit::Narrow(column_type) => {
+            Some(narrow(spelt, &statement(Column { column_type, ..column.clone() })))
+        }
+    }
+}
+
+/// The trouble of a column that cannot become what it must be.
+fn misfit(Spelt { table, column, found }: &Spelt<'_>, wanted: &str) -> Trouble {
     Trouble {
         what: format!("writing to column {column} of table {table}, of type {found}"),
         code: "column_type".into(),
@@ -139,7 +174,7 @@ pub fn misfit(table: &str, column: &str, found: &str, wanted: &str) -> Trouble {
 }
 
 /// The trouble of a column that may not be widened; `statement` would do it.
-pub fn narrow(table: &str, column: &str, found: &str, statement: &str) -> Trouble {
+fn narrow(Spelt { table, column, found }: &Spelt<'_>, statement: &str) -> Trouble {
     Trouble {
         what: format!("writing to column {column} of table {table}, of type {found}"),
         code: "column_narrow".into(),
@@ -235,10 +270,7 @@ mod tests {
         let table = Table {
             schema: "dbo".into(),
             name: "account".into(),
-            columns: vec![crate::model::table::Column {
-                name: "name".into(),
-                column_type: text(10),
-            }],
+            columns: vec![Column { name: "name".into(), column_type: text(10) }],
             deletes: Default::default(),
             widen: Widen::default(),
         };

@@ -109,11 +109,12 @@ impl Lane {
         }
     }
 
-    /// Tries smaller batches.
+    /// Tries smaller batches, if there are any.
     pub(super) fn shrink(&mut self) {
-        self.pace.shrink();
-        let changes = self.pace.limits().changes;
-        tracing::warn!(lane = %self.id, changes, "a batch did not get through; smaller ones are tried");
+        if self.pace.shrink() {
+            let changes = self.pace.limits().changes;
+            tracing::warn!(lane = %self.id, changes, "a batch did not get through; smaller ones are tried");
+        }
     }
 
     /// Randomness of its own for a part of the lane.

@@ -36,12 +36,12 @@ impl Pace {
         }
     }
 
-    /// A batch did not get through: the next ones are half as large.
-    pub(super) fn shrink(&mut self) {
+    /// A batch did not get through: the next ones are half as large. Whether they can be.
+    pub(super) fn shrink(&mut self) -> bool {
         self.calm = 0;
-        if self.limits().changes > 1 {
-            self.halvings += 1;
-        }
+        let shrinks = self.limits().changes > 1;
+        self.halvings += u32::from(shrinks);
+        shrinks
     }
 
     /// A batch was written; whether the next ones may be larger.
@@ -69,10 +69,12 @@ mod tests {
     fn down_to_one_change_and_up_again() {
         let full = BatchLimits { changes: 1_000, bytes: 1 << 20, linger: Duration::ZERO };
         let mut pace = Pace::new(full);
-        for changes in [500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1] {
-            pace.shrink();
+        for changes in [500, 250, 125, 62, 31, 15, 7, 3, 1] {
+            assert!(pace.shrink());
             assert_eq!(pace.limits().changes, changes);
         }
+        assert!(!pace.shrink() && !pace.shrink(), "there is nothing smaller than one");
+        assert_eq!(pace.limits().changes, 1);
         assert_eq!(pace.limits().bytes, (1 << 20) >> 9);
         let grown = (0..9 * CALM_BATCHES).filter(|_| pace.written()).count();
         assert_eq!((grown, pace.limits()), (9, full));
@@ -83,9 +85,9 @@ mod tests {
     fn a_failure_begins_the_calm_anew() {
         let full = BatchLimits { changes: 8, bytes: 8, linger: Duration::ZERO };
         let mut pace = Pace::new(full);
-        pace.shrink();
+        assert!(pace.shrink());
         (1..CALM_BATCHES).for_each(|_| assert!(!pace.written()));
-        pace.shrink();
+        assert!(pace.shrink());
         assert!(!pace.written());
         assert_eq!(pace.limits().changes, 2);
     }

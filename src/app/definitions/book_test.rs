@@ -62,6 +62,15 @@ fn the_topic_counts_more_than_files() {
 }
 
 #[test]
+fn tables_know_how_far_the_profile_lets_them_be_widened() {
+    for widen in [Widen::All, Widen::Texts, Widen::Nothing] {
+        let profile = Profile { widen, ..profile(&["account"]) };
+        let mapping = mapping(&profile, &definition("account", &[("a", 5)]), true);
+        assert_eq!(mapping.table.widen, widen);
+    }
+}
+
+#[test]
 fn what_nothing_defines_is_missing() {
     let mut book = DefinitionBook::default();
     let profile = profile(&["account", "contact"]);

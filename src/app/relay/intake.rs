@@ -89,7 +89,10 @@ impl Intake {
                     }
                     Err(error) if error.retry => {
                         tracing::warn!(%error, partition, "the source is not available, trying again");
-                        sleep(AFTER_AN_ERROR).await;
+                        tokio::select! {
+                            () = stop.asked() => return Ok(Step::Stopped),
+                            () = sleep(AFTER_AN_ERROR) => {}
+                        }
                     }
                     Err(error) => return Err(error.into()),
                 },

@@ -11,7 +11,7 @@ use super::ddl;
 use super::failure::Failure;
 use super::quote;
 use crate::destination::Trouble;
-use crate::destination::fitting::{Fit, FoundType, fit, misfit, narrow};
+use crate::destination::fitting::{Fit, FoundType, Spelt, fit, unfit, wider};
 use crate::model::table::{Column, ColumnType, ID, Table};
 
 /// A column, as the catalog has it.
@@ -115,26 +115,17 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
     }
     for column in std::iter::once(key).chain(ddl::nullable_columns(table)) {
         let Some(there) = found.columns.get(column.name.as_str()) else { continue };
-        misfits.extend(unfit(table, &column, there));
+        misfits.extend(why_unfit(table, &column, there));
     }
     misfits
 }
 
 /// Why a column cannot take what it must.
-fn unfit(table: &Table, column: &Column, there: &FoundColumn) -> Option<Trouble> {
+fn why_unfit(table: &Table, column: &Column, there: &FoundColumn) -> Option<Trouble> {
     let (table_name, name) = (ddl::table_name(table), quote::name(&column.name));
-    match fit(column.column_type, found_type(there)).within(table.widen) {
-        Fit::Fits | Fit::Widen(_) => None,
-        Fit::Misfit => {
-            let wanted = ddl::type_text(column.column_type);
-            Some(misfit(&table_name, &name, &there.type_name, &wanted))
-        }
-        Fit::Narrow(column_type) => {
-            let wider = Column { column_type, ..column.clone() };
-            let statement = ddl::widen_columns(table, &[wider]);
-            Some(narrow(&table_name, &name, &there.type_name, &statement))
-        }
-    }
+    let spelt = Spelt { table: &table_name, column: &name, found: &there.type_name };
+    let statement = |wider| ddl::widen_columns(table, &[wider]);
+    unfit((column, found_type(there)), table.widen, &spelt, ddl::type_text, statement)
 }
 
 /// The columns of a table that must be widened, with the types that they must get.
@@ -142,10 +133,7 @@ pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
     let columns = ddl::nullable_columns(table).into_iter();
     let widened = columns.filter_map(|column| {
         let there = found_type(found.columns.get(column.name.as_str())?);
-        match fit(column.column_type, there).within(table.widen) {
-            Fit::Widen(column_type) => Some(Column { column_type, ..column }),
-            Fit::Fits | Fit::Narrow(_) | Fit::Misfit => None,
-        }
+        wider(column, there, table.widen)
     });
     widened.collect()
 }

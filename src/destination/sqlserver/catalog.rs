@@ -10,7 +10,7 @@ use super::ddl::Dialect;
 use super::failure::Failure;
 use super::{cells, ddl, quote};
 use crate::destination::Trouble;
-use crate::destination::fitting::{Fit, FoundType, fit, misfit, narrow};
+use crate::destination::fitting::{Fit, FoundType, Spelt, fit, unfit, wider};
 use crate::destination::own_tables::TableKey;
 use crate::model::table::{Column, ColumnType, ID, Table};
 
@@ -162,7 +162,7 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
                     .to_owned(),
             ));
         } else {
-            misfits.extend(unfit(table, column, there));
+            misfits.extend(why_unfit(table, column, there));
         }
     }
     let written: HashSet<String> = wanted.iter().map(|column| found.key(&column.name)).collect();
@@ -191,20 +191,11 @@ pub(super) fn misfits(table: &Table, found: &FoundTable) -> Vec<Trouble> {
 }
 
 /// Why a column cannot take what it must.
-fn unfit(table: &Table, column: &Column, there: &FoundColumn) -> Option<Trouble> {
-    let (table_name, name) = (ddl::table_name(table), quote::name(&column.name));
-    let found = found_type_text(there);
-    match fit(column.column_type, found_type(there)).within(table.widen) {
-        Fit::Fits | Fit::Widen(_) => None,
-        Fit::Misfit => {
-            Some(misfit(&table_name, &name, &found, &ddl::type_text(column.column_type)))
-        }
-        Fit::Narrow(column_type) => {
-            let wider = Column { column_type, ..column.clone() };
-            let statement = ddl::widen_column(table, &wider, Dialect::SqlServer);
-            Some(narrow(&table_name, &name, &found, &statement))
-        }
-    }
+fn why_unfit(table: &Table, column: &Column, there: &FoundColumn) -> Option<Trouble> {
+    let (name, found) = (quote::name(&column.name), found_type_text(there));
+    let spelt = Spelt { table: &ddl::table_name(table), column: &name, found: &found };
+    let statement = |wider| ddl::widen_column(table, &wider, Dialect::SqlServer);
+    unfit((column, found_type(there)), table.widen, &spelt, ddl::type_text, statement)
 }
 
 fn key_misfits(full_name: &str, found: &FoundTable) -> Vec<Trouble> {
@@ -233,10 +224,7 @@ pub(super) fn too_narrow(table: &Table, found: &FoundTable) -> Vec<Column> {
     let columns = ddl::nullable_columns(table).into_iter();
     let widened = columns.filter_map(|column| {
         let there = found_type(found.column(&column.name)?);
-        match fit(column.column_type, there).within(table.widen) {
-            Fit::Widen(column_type) => Some(Column { column_type, ..column }),
-            Fit::Fits | Fit::Narrow(_) | Fit::Misfit => None,
-        }
+        wider(column, there, table.widen)
     });
     widened.collect()
 }

@@ -60,10 +60,7 @@ impl Connection {
     /// Sends a batch of statements without parameters, and reads every result set.
     pub(super) async fn batch(&mut self, text: &str) -> Result<Vec<Vec<Row>>, Failure> {
         let asking = async { self.driver.simple_query(text).await?.into_results().await };
-        match tokio::time::timeout(self.command_timeout, asking).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Failure::TimedOut),
-        }
+        in_time(self.command_timeout, asking).await
     }
 
     /// Sends a text with parameters (`@P1` …); all result sets.
@@ -76,10 +73,7 @@ impl Connection {
             return self.batch(text).await;
         }
         let asking = async { self.driver.query(text, parameters).await?.into_results().await };
-        match tokio::time::timeout(self.command_timeout, asking).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Failure::TimedOut),
-        }
+        in_time(self.command_timeout, asking).await
     }
 
     /// Sends one statement with parameters, and reads its rows.
@@ -95,6 +89,16 @@ impl Connection {
     /// Longest time that one command may take.
     pub(super) fn command_timeout(&self) -> Duration {
         self.command_timeout
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    asking: impl Future<Output = tiberius::Result<T>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, asking).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure::TimedOut),
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::shape::Shape;
 use super::staging;
-use super::statements::{self, Compare, Ending, TableWork};
+use super::statements::{self, Compare, Ending, Parameters, TableWork};
 use crate::model::batch::{Batch, TableBatch};
 use crate::model::cell::Cell;
 use crate::model::change::Version;
@@ -197,6 +197,15 @@ fn golden_cursors() {
         statements::look_at_cursors(&fence, Compare::All).0,
     ];
     pinned("cursors.sql", &all);
+}
+
+#[test]
+fn parameters_have_a_limit_and_values_beyond_it_stand_in_the_text() {
+    let mut parameters = Parameters::default();
+    let names: Vec<String> = (0..2_002).map(|value| parameters.add(value)).collect();
+    assert_eq!((&*names[0], &*names[1_999]), ("@P1", "@P2000"));
+    assert_eq!(names[2_000..], ["2000", "2001"]);
+    assert_eq!(parameters.values(), (0..2_000).collect::<Vec<i64>>());
 }
 
 #[test]

@@ -279,7 +279,8 @@ impl<'a> Tenure<'a> {
                 Some(self.retaken())
             }
             WriteEnd::Retake => {
-                if self.lane.fruitless >= FRUITLESS_TENURES {
+                // A retry is of one record, and may end so because the log is away.
+                if in_flight.settles.is_some() && self.lane.fruitless >= FRUITLESS_TENURES {
                     self.lane.shrink();
                 }
                 Some(TenureEnd::Retake)

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use keepstep::model::cell::Cell;
-use keepstep::model::entity::{Attribute, AttributeKind, EntityDefinition, Origin};
-use keepstep::model::mapping::Mapping;
-use keepstep::model::table::Table;
+use keepstep::model::entity::AttributeKind;
 
 use super::*;
-use crate::simulation::source::mapping_of;
+use crate::simulation::source::{mapping_of, mapping_with};
 
 /// What the table of `alpha` has in a column, by record.
 fn column(scene: &Scene, name: &str) -> BTreeMap<RecordId, Cell> {
@@ -49,25 +47,6 @@ async fn an_entity_waits_for_its_definition_and_goes_on_by_itself() {
     scene.end().await.unwrap();
 }
 
-/// `alpha` with one attribute beside its key.
-fn alpha_of(kind: AttributeKind) -> Arc<Mapping> {
-    let attribute = |name: &str, kind| Attribute {
-        name: name.into(),
-        kind,
-        labels: Vec::new(),
-        origin: Origin::default(),
-    };
-    let attributes = vec![attribute("alphaid", AttributeKind::Guid), attribute("n0", kind)];
-    let definition = EntityDefinition {
-        name: EntityName::new("alpha"),
-        primary_id: "alphaid".into(),
-        intersect: None,
-        attributes,
-    };
-    let table = Table::of(&definition, "dbo", None);
-    Arc::new(Mapping::new(&definition, table, true, UnknownAttribute::Stop))
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_did_not_fit_is_tried_again_by_a_newer_definition() {
     let mut scene = Scene::new(1).await;
@@ -79,7 +58,8 @@ async fn what_did_not_fit_is_tried_again_by_a_newer_definition() {
     // keepstep itself refused it, so nothing tries it again by itself.
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(scene.held().len(), 1);
-    let newer = vec![alpha_of(AttributeKind::BigInt), mapping("gamma", false)];
+    let newer =
+        vec![mapping_with("alpha", true, &["n0"], AttributeKind::BigInt), mapping("gamma", false)];
     scene.defined.send_replace(newer.into());
     scene.when(|board| board.lanes().values().all(|lane| lane.held == 0)).await;
     assert_eq!(scene.held(), []);

@@ -47,6 +47,16 @@ pub(crate) fn mapping(entity: &str, versioned: bool) -> Arc<Mapping> {
 
 /// A mapping by a definition that has only some of the numbers.
 pub(crate) fn mapping_of(entity: &str, versioned: bool, numbers: &[&str]) -> Arc<Mapping> {
+    mapping_with(entity, versioned, numbers, AttributeKind::Integer)
+}
+
+/// The same with numbers of another kind.
+pub(crate) fn mapping_with(
+    entity: &str,
+    versioned: bool,
+    numbers: &[&str],
+    kind: AttributeKind,
+) -> Arc<Mapping> {
     let attribute = |name: String, kind| Attribute {
         name: name.into(),
         kind,
@@ -56,7 +66,7 @@ pub(crate) fn mapping_of(entity: &str, versioned: bool, numbers: &[&str]) -> Arc
     let primary_id = format!("{entity}id");
     let mut attributes = vec![attribute(primary_id.clone(), AttributeKind::Guid)];
     for number in numbers {
-        attributes.push(attribute((*number).to_owned(), AttributeKind::Integer));
+        attributes.push(attribute((*number).to_owned(), kind.clone()));
     }
     attributes.push(attribute("t".to_owned(), AttributeKind::Memo));
     let definition = EntityDefinition {
