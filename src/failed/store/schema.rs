@@ -90,8 +90,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Option<Connection>, ListEr
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
-    check_version(&connection, &what, path)?;
-    let made = version(&connection).map_err(failed)?.is_some();
+    let made = check_version(&connection, &what, path)?;
     Ok(made.then_some(connection))
 }
 
@@ -106,20 +105,25 @@ fn make_tables(connection: &mut Connection) -> Result<(), rusqlite::Error> {
 
 /// The version of the tables; `None` if there are none.
 fn version(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
-    if !connection.table_exists(None, "list_version")? {
+    // The file is asked: what the connection remembers of its tables may be old.
+    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'list_version'";
+    if !connection.prepare(table)?.exists([])? {
         return Ok(None);
     }
     connection.query_one("SELECT version FROM list_version", [], |row| row.get(0)).optional()
 }
 
-fn check_version(connection: &Connection, what: &str, path: &Path) -> Result<(), ListError> {
+/// Refuses what is no list of this version. Whether it is one: an empty file is none yet.
+fn check_version(connection: &Connection, what: &str, path: &Path) -> Result<bool, ListError> {
     let failed = |error: rusqlite::Error| list_error(what, path, &error);
     let refused = |code: &str, hint: String| {
         Err(ListError { retry: false, what: what.to_owned(), code: code.to_owned(), hint })
     };
     let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
-    match version(connection).map_err(failed)? {
-        Some(VERSION) => Ok(()),
+    // In one moment: another process may be making the tables.
+    let moment = connection.unchecked_transaction().map_err(failed)?;
+    match version(&moment).map_err(failed)? {
+        Some(VERSION) => Ok(true),
         Some(found) => refused(
             "UNKNOWN_LIST_VERSION",
             format!(
@@ -128,9 +132,9 @@ fn check_version(connection: &Connection, what: &str, path: &Path) -> Result<(),
             ),
         ),
         None => {
-            let count: i64 = connection.query_one(tables, [], |row| row.get(0)).map_err(failed)?;
+            let count: i64 = moment.query_one(tables, [], |row| row.get(0)).map_err(failed)?;
             if count == 0 {
-                return Ok(());
+                return Ok(false);
             }
             let hint = "It is some other database; write another path in [failed_list]";
             refused("NOT_A_LIST", hint.to_owned())
@@ -195,6 +199,18 @@ mod tests {
         let text = folder.path().join("text.sqlite");
         std::fs::write(&text, "no database at all, but long enough to look at").unwrap();
         assert!(open_for_writing(&text).unwrap_err().hint.contains("failed rebuild"));
+    }
+
+    #[test]
+    fn a_list_that_is_just_being_made_is_no_other_database() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..200 {
+            let path = folder.path().join(format!("{number}.sqlite"));
+            let made = path.clone();
+            let maker = std::thread::spawn(move || open_for_writing(&made).map(drop));
+            while open_for_reading(&path).unwrap().is_none() {}
+            maker.join().unwrap().unwrap();
+        }
     }
 
     #[test]
